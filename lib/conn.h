@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * conn - one accepted connection: blocking I/O with deadlines
+ *
+ * A session thread owns a conn and reads and writes it in straight lines.
+ * Two clocks bound every wait: `idle` is the longest silence of the peer (it is
+ * set on the socket once, so that no poll() is needed before each read), and a
+ * deadline bounds a whole command or a whole message, so that a peer that drips
+ * bytes gains nothing.  Protocol cores never see a conn.
+ *
+ * Owns:    the descriptor and its input buffer; conn_close() ends both.
+ * Limits:  input is read in pieces of CONN_INPUT octets.
+ * Threads: one owner.  conn_interrupt() alone may be called from another
+ *          thread: pending and later reads then report the end of input.
+ * Tests:   t/unit/lib/conn.c
+ */
+#ifndef CONN_H
+#define CONN_H
+
+#include "lib/err.h"
+#include "lib/str.h"
+
+#include <stdint.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+
+enum { CONN_INPUT = 16384 };
+
+struct conn {
+	int fd;
+	bool loopback;   /* peer is a Unix socket, 127.0.0.0/8 or ::1 */
+	char peer[64];   /* "192.0.2.7:1234", "[2001:db8::1]:1234" or "unix:1000" (uid) */
+	char sid[16];    /* session id for the log, unique in this process's life */
+	uint64_t deadline_ms; /* monotonic; 0 = none */
+	char *in;        /* CONN_INPUT octets */
+	size_t in_at, in_n;
+};
+
+/* Takes over `owned_fd`.  idle_ms bounds every single wait for the peer. */
+void conn_open(struct conn *c, int owned_fd, uint32_t idle_ms);
+void conn_close(struct conn *c);
+
+/* The whole next command or message must be here in `ms`; 0 lifts the bound. */
+void conn_deadline(struct conn *c, uint32_t ms);
+
+/*
+ * conn_input - what has arrived and is not consumed yet
+ *
+ * Waits for more only when nothing is left.  *in is borrowed until the next
+ * conn_input().  Returns 0 with at least one octet, or -1: ERR_PEER and text
+ * "connection closed", "timeout" or the system's reason (e->sys == ETIMEDOUT
+ * tells a time-out from a hang-up, for a farewell line).
+ */
+int conn_input(struct conn *c, struct str *in, struct err *e) MUST_USE;
+void conn_consume(struct conn *c, size_t n);
+bool conn_has_input(const struct conn *c); /* without waiting or asking the kernel */
+
+/* All of it or -1 (ERR_PEER).  `more` tells the kernel that something follows
+ * at once, so that the pieces share segments (MSG_MORE). */
+int conn_write(struct conn *c, struct str out, bool more, struct err *e) MUST_USE;
+/* `n` octets of file `fd` from `offset`, by sendfile(2) where the engine can. A
+ * file that is shorter than promised is ERR_TEMP, and the peer has to be cut. */
+int conn_sendfile(struct conn *c, int fd, off_t offset, uint64_t n, struct err *e) MUST_USE;
+
+/* From any thread: make the owner see the end of input.  For shutting down. */
+void conn_interrupt(struct conn *c);
+
+uint64_t clock_ms(void);      /* monotonic milliseconds */
+uint64_t clock_unix_ms(void); /* wall clock, milliseconds since 1970 */
+
+#endif

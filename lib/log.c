@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: ISC */
+#include "lib/log.h"
+
+#include "lib/buf.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <syslog.h>
+#include <unistd.h>
+
+enum { VALUE_MAX = 256, LINE_MAX_OCTETS = 4096 };
+
+static const char *const level_names[] = {
+	[LOG_LV_ERROR] = "error",
+	[LOG_LV_WARN] = "warn",
+	[LOG_LV_INFO] = "info",
+	[LOG_LV_DEBUG] = "debug",
+};
+
+static const char *program = "popstore";
+static bool to_syslog;
+static enum log_level lowest = LOG_LV_INFO;
+
+void log_open(const char *name, bool syslog_too, enum log_level level)
+{
+	program = name;
+	lowest = level;
+	if (syslog_too && !to_syslog)
+		openlog(program, LOG_PID | LOG_NDELAY, LOG_MAIL);
+	to_syslog = syslog_too;
+}
+
+static bool is_plain(struct str s)
+{
+	for (size_t i = 0; i < s.n; i++)
+		if (!ascii_is_print(s.p[i]) || strchr(" \"\\=", s.p[i]))
+			return false;
+	return s.n > 0;
+}
+
+static void put_value(struct buf *out, struct str s)
+{
+	bool cut = s.n > VALUE_MAX;
+
+	if (cut)
+		s.n = VALUE_MAX;
+	if (is_plain(s)) {
+		buf_put(out, s);
+	} else {
+		buf_putc(out, '"');
+		for (size_t i = 0; i < s.n; i++) {
+			if (!ascii_is_print(s.p[i]))
+				buf_printf(out, "\\x%02x", (unsigned char)s.p[i]);
+			else if (s.p[i] == '"' || s.p[i] == '\\')
+				buf_printf(out, "\\%c", s.p[i]);
+			else
+				buf_putc(out, s.p[i]);
+		}
+		buf_putc(out, '"');
+	}
+	if (cut)
+		buf_put(out, STR("..."));
+}
+
+static void put_err(struct buf *out, const struct err *e)
+{
+	if (e->dsn[0] != '\0')
+		buf_printf(out, " dsn=%s", e->dsn);
+	buf_put(out, STR(" err="));
+	put_value(out, str_of(e->text));
+}
+
+void log_format(struct buf *out, enum log_level level, const char *event,
+		const struct log_kv *kv, size_t n)
+{
+	buf_printf(out, "event=%s level=%s", event, level_names[level]);
+	for (size_t i = 0; i < n; i++) {
+		if (kv[i].kind == KV_ERR) {
+			put_err(out, kv[i].e);
+			continue;
+		}
+		buf_printf(out, " %s=", kv[i].key);
+		if (kv[i].kind == KV_NUM)
+			buf_printf(out, "%llu", (unsigned long long)kv[i].u);
+		else
+			put_value(out, kv[i].s);
+	}
+}
+
+static int syslog_priority(enum log_level level)
+{
+	static const int map[] = {
+		[LOG_LV_ERROR] = LOG_ERR,
+		[LOG_LV_WARN] = LOG_WARNING,
+		[LOG_LV_INFO] = LOG_INFO,
+		[LOG_LV_DEBUG] = LOG_DEBUG,
+	};
+
+	return map[level];
+}
+
+void log_write(enum log_level level, const char *event, const struct log_kv *kv, size_t n)
+{
+	struct buf line;
+
+	if (level > lowest)
+		return;
+	buf_init(&line, LINE_MAX_OCTETS);
+	if (!to_syslog)
+		buf_printf(&line, "%s[%d]: ", program, (int)getpid());
+	log_format(&line, level, event, kv, n);
+	if (to_syslog) {
+		syslog(LOG_MAIL | syslog_priority(level), "%s", buf_cstr(&line));
+	} else {
+		if (buf_over(&line))
+			buf_cut(&line, line.max - 1);
+		line.over = false;
+		line.max++;
+		buf_putc(&line, '\n');
+		/* Nobody is left to tell when standard error is gone. */
+		ssize_t rc UNUSED = write(STDERR_FILENO, line.p, line.n);
+	}
+	buf_fini(&line);
+}

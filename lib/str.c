@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: ISC */
+#include "lib/str.h"
+
+#include <string.h>
+
+char ascii_lower(char c)
+{
+	return c >= 'A' && c <= 'Z' ? (char)(c + ('a' - 'A')) : c;
+}
+
+bool ascii_is_print(char c)
+{
+	return c >= 0x20 && c <= 0x7e;
+}
+
+struct str str_of(const char *cstring)
+{
+	return (struct str){cstring ? cstring : "", cstring ? strlen(cstring) : 0};
+}
+
+bool str_eq(struct str a, struct str b)
+{
+	return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0);
+}
+
+bool str_ieq(struct str a, struct str b)
+{
+	if (a.n != b.n)
+		return false;
+	for (size_t i = 0; i < a.n; i++)
+		if (ascii_lower(a.p[i]) != ascii_lower(b.p[i]))
+			return false;
+	return true;
+}
+
+bool str_starts(struct str s, struct str prefix)
+{
+	return s.n >= prefix.n && str_eq((struct str){s.p, prefix.n}, prefix);
+}
+
+bool str_istarts(struct str s, struct str prefix)
+{
+	return s.n >= prefix.n && str_ieq((struct str){s.p, prefix.n}, prefix);
+}
+
+bool str_ends(struct str s, struct str suffix)
+{
+	return s.n >= suffix.n &&
+	       str_eq((struct str){s.p + s.n - suffix.n, suffix.n}, suffix);
+}
+
+static bool is_blank(char c)
+{
+	return c == ' ' || c == '\t';
+}
+
+struct str str_trim(struct str s)
+{
+	while (s.n > 0 && is_blank(s.p[0])) {
+		s.p++;
+		s.n--;
+	}
+	while (s.n > 0 && is_blank(s.p[s.n - 1]))
+		s.n--;
+	return s;
+}
+
+struct str str_cut(struct str *rest, char sep)
+{
+	const char *at = rest->n ? memchr(rest->p, sep, rest->n) : NULL;
+	struct str head = *rest;
+
+	if (at == NULL) {
+		rest->p += rest->n;
+		rest->n = 0;
+		return head;
+	}
+	head.n = (size_t)(at - rest->p);
+	rest->p = at + 1;
+	rest->n -= head.n + 1;
+	return head;
+}
+
+bool str_u64(struct str s, uint64_t *out)
+{
+	uint64_t v = 0;
+
+	if (s.n == 0)
+		return false;
+	for (size_t i = 0; i < s.n; i++) {
+		unsigned d = (unsigned char)s.p[i] - (unsigned)'0';
+
+		if (d > 9 || v > (UINT64_MAX - d) / 10)
+			return false;
+		v = v * 10 + d;
+	}
+	*out = v;
+	return true;
+}
+
+bool str_u32(struct str s, uint32_t *out)
+{
+	uint64_t v;
+
+	if (!str_u64(s, &v) || v > UINT32_MAX)
+		return false;
+	*out = (uint32_t)v;
+	return true;
+}
+
+static int hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	c = ascii_lower(c);
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+bool str_hex64(struct str s, uint64_t *out)
+{
+	uint64_t v = 0;
+
+	if (s.n == 0 || s.n > 16)
+		return false;
+	for (size_t i = 0; i < s.n; i++) {
+		int d = hex_digit(s.p[i]);
+
+		if (d < 0)
+			return false;
+		v = v << 4 | (uint64_t)d;
+	}
+	*out = v;
+	return true;
+}
+
+bool str_size(struct str s, uint64_t *out)
+{
+	static const char units[] = "kmgt";
+	unsigned shift = 0;
+
+	if (s.n > 0) {
+		char c = ascii_lower(s.p[s.n - 1]);
+		const char *u = c ? strchr(units, c) : NULL;
+
+		if (u != NULL) {
+			shift = 10 * ((unsigned)(u - units) + 1);
+			s.n--;
+		}
+	}
+
+	uint64_t v;
+
+	if (!str_u64(s, &v) || v > UINT64_MAX >> shift)
+		return false;
+	*out = v << shift;
+	return true;
+}
+
+/* utf8_one - length of the character at s.p, 0 when it is not well formed */
+static size_t utf8_one(struct str s)
+{
+	/* RFC 3629 s4: lead byte, its length, and the bounds of the second byte */
+	static const struct {
+		unsigned char lo, hi, len, second_lo, second_hi;
+	} lead[] = {
+		/* clang-format off */
+		{0x00, 0x7f, 1, 0x00, 0x00},
+		{0xc2, 0xdf, 2, 0x80, 0xbf},
+		{0xe0, 0xe0, 3, 0xa0, 0xbf},
+		{0xe1, 0xec, 3, 0x80, 0xbf},
+		{0xed, 0xed, 3, 0x80, 0x9f},
+		{0xee, 0xef, 3, 0x80, 0xbf},
+		{0xf0, 0xf0, 4, 0x90, 0xbf},
+		{0xf1, 0xf3, 4, 0x80, 0xbf},
+		{0xf4, 0xf4, 4, 0x80, 0x8f},
+		/* clang-format on */
+	};
+	const unsigned char *p = (const unsigned char *)s.p;
+
+	for (size_t i = 0; i < countof(lead); i++) {
+		if (p[0] < lead[i].lo || p[0] > lead[i].hi)
+			continue;
+		if (lead[i].len > s.n)
+			return 0;
+		if (lead[i].len > 1 &&
+		    (p[1] < lead[i].second_lo || p[1] > lead[i].second_hi))
+			return 0;
+		for (size_t k = 2; k < lead[i].len; k++)
+			if ((p[k] & 0xc0) != 0x80)
+				return 0;
+		return lead[i].len;
+	}
+	return 0;
+}
+
+bool str_is_utf8(struct str s)
+{
+	while (s.n > 0) {
+		size_t n = utf8_one(s);
+
+		if (n == 0)
+			return false;
+		s.p += n;
+		s.n -= n;
+	}
+	return true;
+}
+
+bool str_glob(struct str pattern, struct str s)
+{
+	size_t p = 0, i = 0, star = SIZE_MAX, mark = 0;
+
+	while (i < s.n) {
+		if (p < pattern.n && pattern.p[p] == '*') {
+			star = p++;
+			mark = i;
+		} else if (p < pattern.n &&
+			   (pattern.p[p] == '?' ||
+			    ascii_lower(pattern.p[p]) == ascii_lower(s.p[i]))) {
+			p++;
+			i++;
+		} else if (star != SIZE_MAX) {
+			p = star + 1;
+			i = ++mark;
+		} else {
+			return false;
+		}
+	}
+	while (p < pattern.n && pattern.p[p] == '*')
+		p++;
+	return p == pattern.n;
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * address - an envelope address, taken apart (RFC 5321 s4.1.2, RFC 6531)
+ *
+ * Accepts what may stand between < and > of MAIL FROM and RCPT TO: an optional
+ * source route (dropped, as RFC 5321 s3.6.1 and appendix C ask), a dot-string
+ * or quoted-string local part, a domain.  Quoting is undone: "a\b"@d and ab@d are the same local
+ * part.  The domain is folded to lower case; a local part keeps its case here
+ * (the store folds it).  Control octets are never accepted, not even quoted:
+ * nothing that came in an address can end a line (RELIABILITY 3.3 no. 74).
+ *
+ * Limits: RFC 5321 s4.5.3.1: local part 64 octets, domain 255; here the domain
+ *         is held to ADDRESS_DOMAIN_MAX, so that a file name can hold both.
+ * Tests:  t/unit/mail/address.c  t/fuzz/address.c
+ */
+#ifndef ADDRESS_H
+#define ADDRESS_H
+
+#include "lib/buf.h"
+#include "lib/str.h"
+
+enum { ADDRESS_LOCAL_MAX = 64, ADDRESS_DOMAIN_MAX = 190 };
+
+struct address {
+	char local[ADDRESS_LOCAL_MAX + 1]; /* unquoted */
+	char domain[ADDRESS_DOMAIN_MAX + 1]; /* lower case; "" when there was none */
+};
+
+enum address_result {
+	ADDRESS_OK,
+	ADDRESS_NULL,     /* <>: the null sender; both parts are empty */
+	ADDRESS_BAD,      /* not an address */
+	ADDRESS_TOO_LONG, /* longer than the limits above */
+	ADDRESS_NEEDS_UTF8, /* octets over 0x7f, and utf8 was not allowed */
+};
+
+/* `s` is what stands between < and >, without them. */
+enum address_result address_parse(struct str s, bool utf8, struct address *out);
+
+/* Takes "<...>" off the front of *rest (quotes respected, so that <"a>b"@c> is
+ * one path) and returns what is between; false when there is no complete path. */
+bool address_path(struct str *rest, struct str *path) MUST_USE;
+
+/* Appends the address as RFC 5321 writes it, quoted where it must be. */
+void address_print(struct buf *out, const struct address *a);
+
+#endif

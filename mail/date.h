@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * date - times as mail writes them
+ *
+ * Tests: t/unit/mail/date.c
+ */
+#ifndef DATE_H
+#define DATE_H
+
+#include "lib/buf.h"
+
+#include <stdint.h>
+
+/* "Sat, 21 Nov 2026 20:13:43 +0000" (RFC 5322 s3.3), in UTC: the same bytes for
+ * every recipient, whatever the machine's zone. */
+void date_rfc5322(struct buf *out, uint64_t unix_ms);
+/* "2026-11-21T20:13:43.123Z" (RFC 3339) */
+void date_rfc3339(struct buf *out, uint64_t unix_ms);
+
+#endif

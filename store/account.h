@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * account - who may hold messages: the profile
+ *
+ * The account named `default` of each domain is the template of new ones; it
+ * receives nothing and cannot log in.  An account's uid names its incarnation:
+ * after delete and add, messages of the first one can never reach the second.
+ *
+ * Tests: t/unit/store/account.c
+ */
+#ifndef ACCOUNT_H
+#define ACCOUNT_H
+
+#include "store/name.h"
+
+struct store;
+
+#define QUOTA_NONE UINT64_MAX
+
+enum account_flag {
+	ACCOUNT_DISMAIL = 1, /* gets no new mail; the owner may read what is there */
+	ACCOUNT_DISUSER = 2, /* the owner cannot log in; mail is still stored */
+	ACCOUNT_LOCKPWD = 4, /* the owner cannot change the password */
+};
+
+struct account {
+	struct name name;
+	uint64_t uid;
+	uint64_t created_ms;
+	unsigned flags;       /* enum account_flag */
+	uint64_t quota;       /* octets, or QUOTA_NONE */
+	uint64_t overdraft;   /* octets above the quota that one message may reach */
+	char owner[128];      /* free text */
+	char group[64];       /* management group, "" = world */
+};
+
+struct account_usage {
+	uint64_t messages, octets;
+};
+
+int account_find(struct store *s, const struct name *name, struct account *out, bool *found,
+		 struct err *e);
+/* Fills *out with the domain's defaults under this name, to change and create. */
+int account_template(struct store *s, const struct name *name, struct account *out,
+		     struct err *e);
+/* uid and created_ms are set here.  ERR_PERM when the name is an account or a
+ * forwarding, or the domain is unknown or an alias.  With `batch` the account is
+ * durable after store_sync_batch() only: for adding thousands. */
+int account_create(struct store *s, struct account *a, bool batch, struct err *e);
+int store_sync_batch(struct store *s, struct err *e);
+int account_update(struct store *s, const struct account *a, struct err *e);
+/* Releases every message and removes the account.  ERR_TEMP while a POP3 session
+ * holds the maildrop. */
+int account_delete(struct store *s, const struct name *name, struct err *e);
+/* What the maildrop holds: one read of its tail. */
+int account_usage(struct store *s, const struct account *a, struct account_usage *out,
+		  struct err *e);
+
+/* Every account whose name matches the glob `pattern`, in no order, `default`
+ * ones included; `each` returns false to stop. */
+int account_each(struct store *s, struct str pattern,
+		 bool (*each)(const struct account *a, void *ctx), void *ctx, struct err *e);
+/* The same for damaged profiles: a profile that cannot be read ends account_each()
+ * with an error that names it; this variant reports it through `bad` and goes on. */
+int account_walk(struct store *s, struct str pattern,
+		 bool (*each)(const struct account *a, void *ctx),
+		 bool (*bad)(const struct name *n, const struct err *why, void *ctx), void *ctx,
+		 struct err *e);
+
+bool account_is_template(const struct account *a);
+const char *account_flag_name(unsigned flag);            /* "DISMAIL" */
+bool account_flag_parse(struct str s, unsigned *flag, bool *on); /* "nodismail" */
+
+#endif

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * delivery - one message, all its recipients, one copy, one sync
+ *
+ *   begin -> rcpt* -> open -> write* -> commit -> end
+ *
+ * The message file names every recipient, so once it is durable a maildrop line
+ * can always be made again, and the lines are appended without waiting for the
+ * disk (DESIGN 5.2).  commit() returns after that one sync and those appends:
+ * what it says of a recipient may be said to the MTA.  end() before commit()
+ * leaves nothing behind.
+ *
+ * Recipients are accounts; the same account twice holds one slot and gets one
+ * copy.  Forwardings are resolved by the caller (channel/).
+ *
+ * Owns:    a draft of the message file.
+ * Threads: one owner; any number of deliveries at once.
+ * Tests:   t/unit/store/delivery.c
+ */
+#ifndef DELIVERY_H
+#define DELIVERY_H
+
+#include "store/account.h"
+#include "store/verdict.h"
+
+struct store;
+struct delivery;
+
+struct delivery *delivery_begin(struct store *s, struct str sender, struct str envelope_id);
+/* Returns the slot's number, the first one when the account was named before.
+ * `trace` (header lines of this recipient alone, in stored form) is copied; that of the first
+ * naming stands. */
+size_t delivery_rcpt(struct delivery *d, const struct account *a, struct str trace);
+size_t delivery_recipients(const struct delivery *d);
+
+/* Takes an id and a place and starts the file.  No more recipients after this. */
+int delivery_open(struct delivery *d, struct err *e) MUST_USE;
+uint64_t delivery_id(const struct delivery *d); /* after open */
+/* Stored form: CRLF, dot-stuffed, at last ".CRLF". */
+int delivery_write(struct delivery *d, struct str stored, struct err *e) MUST_USE;
+
+struct delivery_totals {
+	uint64_t size;       /* RFC 1939 octets of what was written */
+	uint64_t header_end; /* stored octets */
+};
+
+/* Makes the message durable and gives it to the recipients.  -1: nobody got it (e
+ * says why; for all recipients alike).  0: see delivery_result(). With no
+ * recipients it fails a promise. */
+int delivery_commit(struct delivery *d, const struct delivery_totals *t, struct err *e) MUST_USE;
+
+/* Of slot i after a commit that returned 0: VERDICT_OK, OVER_QUOTA, TOO_LARGE,
+ * or TRY_AGAIN with *why. */
+enum verdict_code delivery_result(const struct delivery *d, size_t i, struct err *why);
+
+/* After open and all writes, committed or not: what was written, for handing it on
+ * to sendmail(1).  Reads stored octets at `offset`. */
+int delivery_read(struct delivery *d, uint64_t offset, char *to, size_t n, size_t *got,
+		  struct err *e) MUST_USE;
+
+void delivery_end(struct delivery **d);
+
+#endif

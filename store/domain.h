@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * domain - a name space of accounts, or another name for one
+ *
+ * Tests: t/unit/store/domain.c
+ */
+#ifndef DOMAIN_H
+#define DOMAIN_H
+
+#include "store/name.h"
+
+struct store;
+
+struct domain {
+	struct name name;         /* the domain itself */
+	struct name alias_of;     /* "" unless an alias domain */
+	char delimiters[8];       /* of subaddresses; "" = none */
+	bool own_delimiters;      /* set here, not taken from the configuration */
+};
+
+/* The domain as it stands; an alias is not resolved. */
+int domain_find(struct store *s, struct str name, struct domain *out, bool *found,
+		struct err *e);
+/* The same, and an alias is followed to the domain it names. */
+int domain_resolve(struct store *s, struct str name, struct domain *out, bool *found,
+		   struct err *e);
+
+/* A new domain gets its `default` account.  An alias of an alias, or of nothing,
+ * is refused. */
+int domain_add(struct store *s, const struct domain *d, struct err *e);
+int domain_update(struct store *s, const struct domain *d, struct err *e);
+/* Refused (ERR_PERM) while it has accounts besides `default`, forwardings, or
+ * aliases that point to it. */
+int domain_delete(struct store *s, const struct name *name, struct err *e);
+
+/* Every domain, in no order.  `each` returns false to stop. */
+int domain_each(struct store *s, bool (*each)(const struct domain *d, void *ctx), void *ctx,
+		struct err *e);
+
+#endif

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * forwarding - a name that is no account and stands for one or more addresses
+ *
+ * Targets may be accounts of this store, other forwardings, or addresses
+ * elsewhere.  The MTA can expand them (socketmap, virtual_alias_maps); where it
+ * does not, the delivery agent does.
+ *
+ * Limits: FORWARDING_TARGETS targets; chains of FORWARDING_DEPTH.
+ * Tests:  t/unit/store/forwarding.c
+ */
+#ifndef FORWARDING_H
+#define FORWARDING_H
+
+#include "store/name.h"
+
+struct store;
+
+enum { FORWARDING_TARGETS = 100, FORWARDING_DEPTH = 10 };
+
+struct forwarding {
+	struct name name;
+	size_t n;
+	struct address *targets; /* n of them, owned */
+};
+
+int forwarding_find(struct store *s, const struct name *name, struct forwarding *out,
+		    bool *found, struct err *e);
+/* Makes or replaces.  ERR_PERM when the name is an account, the domain is unknown
+ * or an alias, or a target is the name itself. */
+int forwarding_put(struct store *s, const struct forwarding *f, struct err *e);
+int forwarding_delete(struct store *s, const struct name *name, bool *existed,
+		      struct err *e);
+int forwarding_each(struct store *s, struct str pattern,
+		    bool (*each)(const struct forwarding *f, void *ctx), void *ctx,
+		    struct err *e);
+void forwarding_fini(struct forwarding *f); /* {0} is fine */
+
+#endif

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * maildrop - the messages of one account, as an append-only list of events
+ *
+ * A line an event: added, read, removed.  Each carries its number in the file,
+ * the running totals after it, and its checksum, so the last line alone answers
+ * "how many, how much" and any damage names its line.  Writers append under the
+ * short lock of the file; a session works on what it read at login.
+ *
+ * A line whose end is missing at the end of the file is a write that a crash
+ * cut off: the next writer removes it.  Anything else that does not add up is
+ * damage: ERR_TEMP for this account, for `popstore check --repair` to mend.
+ *
+ * Tests: t/unit/store/maildrop.c  t/fuzz/maildrop.c
+ */
+#ifndef MAILDROP_H
+#define MAILDROP_H
+
+#include "store/account.h"
+#include "store/message.h"
+
+struct store;
+
+struct maildrop_entry {
+	uint64_t id;
+	uint64_t size;       /* octets as RFC 1939 counts them, trace included */
+	uint32_t volume;
+	uint32_t trace_n;    /* octets of maildrop_trace() */
+	uint32_t trace_at;   /* private */
+	uint32_t header_end; /* stored octets of the shared header, for TOP; 0 = see message */
+	uint64_t stored;     /* octets of the shared body in stored form */
+	bool read;           /* was retrieved in an earlier session */
+	bool seen;           /* caller: was retrieved in this session */
+	bool removed;        /* caller: is to be removed at maildrop_commit() */
+};
+
+struct maildrop;
+
+/* Takes the maildrop's lease and reads it.  *out is NULL when another session
+ * has it (RFC 1939 s4: [IN-USE]).  For an account that was deleted since: ERR_PERM. */
+int maildrop_open(struct store *s, const struct account *a, struct maildrop **out,
+		  struct err *e);
+/* The same view without a lease, to look only: for the management utility. */
+int maildrop_look(struct store *s, const struct account *a, struct maildrop **out,
+		  struct err *e);
+void maildrop_close(struct maildrop **m);
+
+/* Oldest first; the array stays where it is until close. */
+size_t maildrop_count(const struct maildrop *m);
+struct maildrop_entry *maildrop_entry(struct maildrop *m, size_t i); /* i < count */
+/* The recipient's own header lines in stored form; borrowed until close. */
+struct str maildrop_trace(const struct maildrop *m, const struct maildrop_entry *en);
+/* When the owner last opened it, from the lease; 0 = never. */
+uint64_t maildrop_last_open_ms(const struct maildrop *m);
+
+/*
+ * maildrop_commit - RFC 1939's UPDATE state
+ *
+ * Appends a line for every entry marked removed (and for those seen that were
+ * not read before), makes them durable in one sync if anything was removed, and
+ * then releases the messages.  -1: nothing was removed; the marks stand.
+ */
+int maildrop_commit(struct maildrop *m, struct err *e);
+
+/* ---- one line from the delivery side ------------------------------------------- */
+
+struct maildrop_add {
+	uint64_t id;
+	uint32_t volume;
+	uint64_t size;       /* RFC 1939 octets of the shared part */
+	uint64_t stored;
+	uint64_t header_end;
+	struct str trace;    /* stored form, whole lines; at most MESSAGE_TRACE_MAX */
+	bool check_quota;    /* refuse by the quota rule (verdict_quota()) */
+};
+
+/* Appends, not durable by itself.  *verdict (enum verdict_code as int) is not 0 when the
+ * quota rule refused, and then nothing was written. */
+int maildrop_append(struct store *s, const struct account *a, const struct maildrop_add *add,
+		    int *verdict, struct err *e);
+
+#endif

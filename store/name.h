@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * name - canonical names of accounts and forwardings, and where they live
+ *
+ * "Alice@EXAMPLE.org" and "alice@example.org" are one name: ASCII letters are
+ * folded, in both parts.  A local part may hold a-z, 0-9, the configured
+ * name_charset and, if switched on, well-formed UTF-8 (as it comes: no
+ * normalisation).  A name becomes a path only through name_place(), which hashes
+ * it into two levels of directories and percent-encodes everything but
+ * a-z 0-9 . _ - + = @ in the last component, a leading dot included: no name
+ * can leave the tree or collide with another.
+ *
+ * Tests: t/unit/store/name.c
+ */
+#ifndef NAME_H
+#define NAME_H
+
+#include "lib/err.h"
+#include "lib/settings.h"
+#include "lib/str.h"
+#include "mail/address.h"
+
+enum {
+	NAME_OCTETS = ADDRESS_LOCAL_MAX + 1 + ADDRESS_DOMAIN_MAX,
+	PLACE_OCTETS = 320,
+};
+
+struct name {
+	char s[NAME_OCTETS + 1]; /* "alice@example.org" */
+};
+
+struct place {
+	char path[PLACE_OCTETS];
+};
+
+/* Folds and checks.  ERR_PERM 5.1.3 says what is wrong with it. */
+int name_of(const struct settings *set, struct str local, struct str domain,
+	    struct name *out, struct err *e);
+/* From "local@domain" as an operator types it. */
+int name_parse(const struct settings *set, struct str s, struct name *out, struct err *e);
+/* A domain: letters, digits, hyphens, dots, UTF-8 labels; folded. */
+int name_domain(struct str s, struct name *out, struct err *e);
+
+struct str name_local(const struct name *n);  /* borrowed from n */
+struct str name_domain_of(const struct name *n); /* borrowed from n */
+
+/* "<tree>/ab/cd/alice@example.org"; `leaf`, if not NULL, is appended as "/leaf". */
+void name_place(const char *tree, const struct name *n, const char *leaf,
+		struct place *out);
+/* The name back from a last component; false when it is none of ours. */
+bool name_from_component(struct str component, struct name *out);
+
+#endif

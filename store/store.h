@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * store - one popstore, opened
+ *
+ *   <root>/popstore          record: what this is, format version, store id
+ *   <root>/accounts/ab/cd/<name@domain>/{profile,maildrop,session}
+ *   <root>/domains/ab/cd/<domain>        record
+ *   <root>/forwardings/ab/cd/<name@domain>  record
+ *   <root>/writers/<n>       record: a writer's ids and checkpoint
+ *   <root>/secrets/ab/cd/<name@domain>   record, see auth/secret.h
+ *   <volume>/volume          record: number of the volume, store id
+ *   <volume>/messages/<yyyymmdd>/<hhmm>/<id>
+ *
+ * Opening is cheap and reads the two kinds of marks only: a disk that is not
+ * mounted or belongs to another store is refused before anything is written to
+ * the empty directory under it.  doc/STORE.md has every format to the octet.
+ *
+ * Owns:    storages, and for a writer the number and the checkpoint (writer.h).
+ * Threads: any number, on one struct store.
+ * Tests:   t/unit/store/store.c
+ */
+#ifndef STORE_H
+#define STORE_H
+
+#include "lib/err.h"
+#include "lib/settings.h"
+
+struct store;
+
+/* Makes root, volumes and marks; refuses (ERR_PERM) a root that is a store. */
+int store_init(const struct settings *set, struct err *e);
+
+/* `set` is borrowed and must outlive the store. */
+int store_open(const struct settings *set, struct store **out, struct err *e);
+void store_close(struct store **s); /* a writer's last checkpoint included */
+
+const struct settings *store_settings(const struct store *s);
+/* The root's tree, for auth/secret.c and the store's own modules; borrowed. */
+struct storage;
+struct storage *store_root(struct store *s);
+
+/* Takes part in the checkpoint (DESIGN 5.2): syncs what this process delivered
+ * since the last one and writes down that recovery need not look at it again.
+ * Does nothing when nothing was delivered. */
+int store_checkpoint(struct store *s, struct err *e);
+
+struct store_recovery {
+	uint64_t writers;  /* that had not ended cleanly */
+	uint64_t messages; /* message files looked at */
+	uint64_t added;    /* maildrop lines made again */
+	uint64_t removed;  /* message files that no one was promised */
+};
+
+/* What a start after a crash does: brings every maildrop up to date from the
+ * message files newer than their writer's checkpoint.  Safe at any time, also
+ * while others deliver (their writers are alive and left alone). */
+int store_recover(struct store *s, struct store_recovery *out, struct err *e);
+
+#endif

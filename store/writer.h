@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * writer - a process's own number, its ids, and its checkpoint
+ *
+ * Every process that makes ids holds one of ID_WRITERS numbers by a lease.  The
+ * record writers/<n> says, durably and always before it matters, below which time
+ * ids may have been used (`until`), and below which time every message of this
+ * writer is in its maildrops and durable (`checkpoint`).  So a checkpoint needs
+ * no other process and stops no delivery: its time is the start of the oldest
+ * delivery still running.  Recovery takes the leases that nobody holds and looks
+ * at messages between `checkpoint` and `until` of that writer only (P12).
+ *
+ * Threads: all functions may be called from any.
+ * Tests:   t/unit/store/writer.c
+ */
+#ifndef WRITER_H
+#define WRITER_H
+
+#include "lib/err.h"
+
+#include <stdint.h>
+
+struct store;
+struct storage;
+struct writer;
+
+/* Taken when the first id is needed; writers nobody used longest come first. */
+int writer_open(struct storage *root, struct writer **out, struct err *e);
+/* Writes the last checkpoint when `clean`, and gives the number back. */
+void writer_close(struct writer **w);
+
+/* A new id.  With `delivery`, it counts as running until writer_done(). */
+int writer_id(struct writer *w, bool delivery, uint64_t *id, struct err *e);
+void writer_done(struct writer *w, uint64_t id);
+
+/* `sync` makes what was appended durable; it runs between taking the time and
+ * writing it down. */
+int writer_checkpoint(struct writer *w, int (*sync)(void *ctx, struct err *e), void *ctx,
+		      struct err *e);
+
+/* ---- for recovery ------------------------------------------------------------- */
+
+struct writer_state {
+	uint32_t number;
+	uint64_t checkpoint_ms, until_ms;
+	char mount[64]; /* storage_mount_identity() of the root when it was written */
+};
+
+/* Every writer that nobody holds and that did not end cleanly; the lease is held
+ * while `each` runs, and afterwards, if it returned 0, the state is clean. */
+int writer_each_dead(struct storage *root,
+		     int (*each)(const struct writer_state *w, void *ctx, struct err *e),
+		     void *ctx, struct err *e);
+
+/* The checkpoint of a writer as last written; 0 when unknown. */
+uint64_t writer_checkpoint_of(struct storage *root, uint32_t number);
+
+#endif
