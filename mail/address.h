@@ -4,10 +4,17 @@
  *
  * Accepts what may stand between < and > of MAIL FROM and RCPT TO: an optional
  * source route (dropped, as RFC 5321 s3.6.1 and appendix C ask), a dot-string
- * or quoted-string local part, a domain.  Quoting is undone: "a\b"@d and ab@d are the same local
- * part.  The domain is folded to lower case; a local part keeps its case here
- * (the store folds it).  Control octets are never accepted, not even quoted:
- * nothing that came in an address can end a line (RELIABILITY 3.3 no. 74).
+ * or quoted-string local part, a domain.  Quoting is undone: "a\b"@d and ab@d
+ * are the same local part.  The domain is folded to lower case and loses a
+ * final dot; a local part keeps its case here (the store folds it).
+ *
+ * More than the RFC has is taken where the world has more: dots at any place of
+ * an unquoted local part, underscores in domains.  Less is taken in two places:
+ * an empty local part (""@d) is none, and control characters are never
+ * accepted, not even quoted: nothing that came in an address can end a line.
+ *
+ * A domain may be a literal, [192.0.2.1] or [IPv6:...]; what stands in it is not
+ * looked at, since no account lives there.
  *
  * Limits: RFC 5321 s4.5.3.1: local part 64 octets, domain 255; here the domain
  *         is held to ADDRESS_DOMAIN_MAX, so that a file name can hold both.
@@ -22,7 +29,7 @@
 enum { ADDRESS_LOCAL_MAX = 64, ADDRESS_DOMAIN_MAX = 190 };
 
 struct address {
-	char local[ADDRESS_LOCAL_MAX + 1]; /* unquoted */
+	char local[ADDRESS_LOCAL_MAX + 1];   /* unquoted */
 	char domain[ADDRESS_DOMAIN_MAX + 1]; /* lower case; "" when there was none */
 };
 
@@ -30,12 +37,16 @@ enum address_result {
 	ADDRESS_OK,
 	ADDRESS_NULL,     /* <>: the null sender; both parts are empty */
 	ADDRESS_BAD,      /* not an address */
-	ADDRESS_TOO_LONG, /* longer than the limits above */
+	ADDRESS_TOO_LONG, /* an address, but longer than the limits above */
 	ADDRESS_NEEDS_UTF8, /* octets over 0x7f, and utf8 was not allowed */
 };
 
-/* `s` is what stands between < and >, without them. */
+/* `s` is what stands between < and >, without them.  *out is empty unless OK. */
 enum address_result address_parse(struct str s, bool utf8, struct address *out);
+
+/* The same for the form that Postfix uses inside and passes to policy servers:
+ * the local part is not quoted, whatever is in it; the last @ ends it. */
+enum address_result address_parse_plain(struct str s, bool utf8, struct address *out);
 
 /* Takes "<...>" off the front of *rest (quotes respected, so that <"a>b"@c> is
  * one path) and returns what is between; false when there is no complete path. */
