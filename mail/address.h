@@ -16,8 +16,10 @@
  * A domain may be a literal, [192.0.2.1] or [IPv6:...]; what stands in it is not
  * looked at, since no account lives there.
  *
- * Limits: RFC 5321 s4.5.3.1: local part 64 octets, domain 255; here the domain
- *         is held to ADDRESS_DOMAIN_MAX, so that a file name can hold both.
+ * Limits: local part and domain 255 octets each.  RFC 5321 s4.5.3.1 has 64 for a
+ *         local part, but senders made by VERP, BATV and SRS are longer, and so
+ *         are recipients elsewhere; what this store's own names are held to
+ *         says store/name.h.
  * Tests:  t/unit/mail/address.c  t/fuzz/address.c
  */
 #ifndef ADDRESS_H
@@ -26,7 +28,7 @@
 #include "lib/buf.h"
 #include "lib/str.h"
 
-enum { ADDRESS_LOCAL_MAX = 64, ADDRESS_DOMAIN_MAX = 190 };
+enum { ADDRESS_LOCAL_MAX = 255, ADDRESS_DOMAIN_MAX = 255 };
 
 struct address {
 	char local[ADDRESS_LOCAL_MAX + 1];   /* unquoted */

@@ -21,7 +21,9 @@
 #include "mail/address.h"
 
 enum {
-	NAME_OCTETS = ADDRESS_LOCAL_MAX + 1 + ADDRESS_DOMAIN_MAX,
+	NAME_LOCAL_MAX = 64,   /* RFC 5321 s4.5.3.1.1 */
+	NAME_DOMAIN_MAX = 190, /* with the local part and @, a file name: 255 octets */
+	NAME_OCTETS = NAME_LOCAL_MAX + 1 + NAME_DOMAIN_MAX,
 	PLACE_OCTETS = 320,
 };
 
@@ -33,7 +35,7 @@ struct place {
 	char path[PLACE_OCTETS];
 };
 
-/* Folds and checks.  ERR_PERM 5.1.3 says what is wrong with it. */
+/* Folds and checks, the lengths too.  ERR_PERM 5.1.3 says what is wrong with it. */
 int name_of(const struct settings *set, struct str local, struct str domain,
 	    struct name *out, struct err *e);
 /* From "local@domain" as an operator types it. */

@@ -11,8 +11,8 @@
 /* clang-format off */
 #define X4(s)  s s s s
 #define X16(s) X4(X4(s))
-#define L64    X16("abcd")
-#define D190   X16("abcdefghij.") "abcdefghijkl.x" /* 16 * 11 + 14 */
+#define L255   X16("abcdefghijklmno") "abcdefghijklmno"
+#define D255   X16("abcdefghijklmn.") "abcdefghijkl.xy"
 
 static const struct {
 	const char *name, *in;
@@ -111,17 +111,17 @@ static const struct {
 	{"surrogate",                "\xed\xa0\x80@d",               true,  ADDRESS_BAD, "", "", ""},
 	{"UTF-8 in a literal",       "a@[\xc3\xa4]",                 true,  ADDRESS_BAD, "", "", ""},
 
-	{"local of 64",              L64 "@d",                       false, ADDRESS_OK, L64, "d", NULL},
-	{"local of 65",              L64 "e@d",                      false, ADDRESS_TOO_LONG, "", "", ""},
-	{"quotes do not count",      "\"" L64 "\"@d",                false, ADDRESS_OK, L64, "d", L64 "@d"},
-	{"quoted of 65",             "\"" L64 "e\"@d",               false, ADDRESS_TOO_LONG, "", "", ""},
-	{"domain of 190",            "a@" D190,                      false, ADDRESS_OK, "a", D190, NULL},
-	{"190 and the final dot",    "a@" D190 ".",                  false, ADDRESS_OK, "a", D190, "a@" D190},
-	{"domain of 191",            "a@" D190 "y",                  false, ADDRESS_TOO_LONG, "", "", ""},
-	{"literal too long",         "a@[" L64 L64 L64 "]",          false, ADDRESS_TOO_LONG, "", "", ""},
-	{"1 KB of local part",       X16(L64) "@d",                  false, ADDRESS_TOO_LONG, "", "", ""},
-	{"long route, short address", "@" X16(L64) ":a@d",           false, ADDRESS_OK, "a", "d", "a@d"},
-	{"long and bad is bad",      X16(L64) "@d d",                false, ADDRESS_BAD, "", "", ""},
+	{"local of 255",             L255 "@d",                      false, ADDRESS_OK, L255, "d", NULL},
+	{"local of 256",             L255 "e@d",                     false, ADDRESS_TOO_LONG, "", "", ""},
+	{"quotes do not count",      "\"" L255 "\"@d",               false, ADDRESS_OK, L255, "d", L255 "@d"},
+	{"quoted of 256",            "\"" L255 "e\"@d",              false, ADDRESS_TOO_LONG, "", "", ""},
+	{"domain of 255",            "a@" D255,                      false, ADDRESS_OK, "a", D255, NULL},
+	{"255 and the final dot",    "a@" D255 ".",                  false, ADDRESS_OK, "a", D255, "a@" D255},
+	{"domain of 256",            "a@" D255 "z",                  false, ADDRESS_TOO_LONG, "", "", ""},
+	{"literal too long",         "a@[" X16(X16("1")) "]",        false, ADDRESS_TOO_LONG, "", "", ""},
+	{"4 KB of local part",       X16(L255) "@d",                 false, ADDRESS_TOO_LONG, "", "", ""},
+	{"long route, short address", "@" X16(L255) ":a@d",          false, ADDRESS_OK, "a", "d", "a@d"},
+	{"long and bad is bad",      X16(L255) "@d d",               false, ADDRESS_BAD, "", "", ""},
 };
 
 static const struct {
@@ -145,7 +145,7 @@ static const struct {
 	{"bad domain",              "a@b c",              ADDRESS_BAD, "", ""},
 	{"line end",                "a\nb@d",             ADDRESS_BAD, "", ""},
 	{"UTF-8",                   "\xc3\xa4@d",         ADDRESS_OK, "\xc3\xa4", "d"},
-	{"too long",                L64 "e@d",            ADDRESS_TOO_LONG, "", ""},
+	{"too long",                L255 "e@d",            ADDRESS_TOO_LONG, "", ""},
 };
 
 static const struct {
