@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: ISC
+"""Helpers of the black-box tests; doc/TESTING.md says how to use them."""

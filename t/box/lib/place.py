@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: ISC
+"""place - where things are: the tree, the programs under test, scratch folders"""
+
+import os
+import pwd
+import shutil
+import tempfile
+from pathlib import Path
+
+import pytest
+
+TREE = Path(__file__).resolve().parents[3]
+BIN = Path(os.environ.get("POPSTORE_BIN", TREE / "build" / "bin")).resolve()
+EXAMPLES = TREE / "conf-examples"
+
+
+def program(name):
+    """One of our programs; a missing one fails the test, it never skips it."""
+    path = BIN / name
+    assert path.exists(), f"{path} is not built: run make, or set POPSTORE_BIN"
+    return str(path)
+
+
+def tool(name):
+    """A program from Debian that a test drives."""
+    path = shutil.which(name, path=os.environ["PATH"] + ":/usr/sbin:/sbin")
+    assert path, f"{name} is not installed: ./check installs what the tests need"
+    return path
+
+
+def need_root(why):
+    if os.geteuid() != 0:
+        pytest.skip(f"needs root: {why}")
+
+
+def has_user(name):
+    try:
+        pwd.getpwnam(name)
+    except KeyError:
+        return False
+    return True
+
+
+def scratch(name):
+    """A new folder that other users may enter, with a path short enough for a
+    Unix socket.  POPSTORE_KEEP=1 keeps it for a look afterwards."""
+    path = Path(tempfile.mkdtemp(prefix=f"popstore-box-{name}-"))
+    path.chmod(0o755)
+    return path
+
+
+def discard(path):
+    if os.environ.get("POPSTORE_KEEP"):
+        print(f"kept: {path}")
+    else:
+        shutil.rmtree(path)

@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: ISC
+"""wire - a raw connection: every wait has a deadline, nothing is tidied up"""
+
+import errno
+import random
+import socket
+import time
+
+DEADLINE = 20  # seconds; long enough for a loaded machine under a sanitizer
+
+
+def free_port():
+    """A loopback port nobody has now.  Chosen below the range the kernel gives to
+    outgoing connections, so that none of those takes it before its owner binds."""
+    while True:
+        port = random.randrange(10000, 32000)
+        with socket.socket() as s:
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                s.bind(("127.0.0.1", port))
+            except OSError as e:
+                if e.errno != errno.EADDRINUSE:
+                    raise
+                continue
+            return port
+
+
+def connect(address, deadline=DEADLINE):
+    """`address` as in popstore.conf: "127.0.0.1:24" or the path of a Unix socket."""
+    if address.startswith("/"):
+        s = socket.socket(socket.AF_UNIX)
+        s.settimeout(deadline)
+        s.connect(address)
+    else:
+        host, port = address.rsplit(":", 1)
+        s = socket.create_connection((host, int(port)), timeout=deadline)
+        # Bytes go out as the test writes them, not as the kernel would gather them.
+        s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return s
+
+
+class Wire:
+    def __init__(self, address, deadline=DEADLINE):
+        self.sock = connect(address, deadline)
+        self.buffer = b""
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc):
+        self.close()
+
+    def close(self):
+        self.sock.close()
+
+    def reset(self):
+        """Ends the connection with RST instead of FIN (a Unix socket just closes)."""
+        if self.sock.family != socket.AF_UNIX:
+            self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+        self.sock.close()
+
+    def send(self, data, step=None):
+        """`step` octets per write, or all of them in one."""
+        if isinstance(data, str):
+            data = data.encode()
+        if step is None:
+            self.sock.sendall(data)
+            return
+        for i in range(0, len(data), step):
+            self.sock.sendall(data[i:i + step])
+
+    def half_close(self):
+        self.sock.shutdown(socket.SHUT_WR)
+
+    def _more(self):
+        data = self.sock.recv(65536)
+        self.buffer += data
+        return len(data) > 0
+
+    def line(self):
+        """The next line with its end; b"" when the peer has closed."""
+        return self.until(b"\n")
+
+    def until(self, end):
+        """Everything up to and including `end`, or to the end of the connection."""
+        while end not in self.buffer:
+            if not self._more():
+                rest, self.buffer = self.buffer, b""
+                return rest
+        at = self.buffer.index(end) + len(end)
+        data, self.buffer = self.buffer[:at], self.buffer[at:]
+        return data
+
+    def exactly(self, n):
+        while len(self.buffer) < n:
+            assert self._more(), f"closed after {len(self.buffer)} of {n} octets"
+        data, self.buffer = self.buffer[:n], self.buffer[n:]
+        return data
+
+    def rest(self):
+        """Everything until the peer closes."""
+        while self._more():
+            pass
+        data, self.buffer = self.buffer, b""
+        return data
+
+    def ask(self, line):
+        """One command, one line of answer."""
+        self.send(line + "\r\n" if isinstance(line, str) else line + b"\r\n")
+        return self.line()
+
+
+def wait_until(what, condition, deadline=DEADLINE):
+    """For what no program reports: asks `condition` until it is true."""
+    end = time.monotonic() + deadline
+    while True:
+        result = condition()
+        if result:
+            return result
+        assert time.monotonic() < end, f"waited {deadline} s for: {what}"
+        time.sleep(0.01)
+
+
+def wait_listening(address, alive=lambda: True):
+    def try_it():
+        assert alive(), f"ended before it listened on {address}"
+        try:
+            connect(address, 5).close()
+        except OSError:
+            return False
+        return True
+
+    wait_until(f"{address} to listen", try_it)
