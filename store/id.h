@@ -26,6 +26,8 @@ enum { ID_CHARS = 13, ID_WRITERS = 2048, ID_SEQUENCE = 4096 };
 
 /* The year 2020 began at this Unix time, in milliseconds. */
 #define ID_EPOCH_MS UINT64_C(1577836800000)
+/* The last millisecond that an id can name. */
+#define ID_LAST_MS (ID_EPOCH_MS + (UINT64_C(1) << 41) - 1)
 
 struct id_text {
 	char c[ID_CHARS + 1];

@@ -8,8 +8,9 @@
  * needs it any more.  The body is what POP3 sends after the +OK line, to the last
  * octet, from one offset, by one sendfile.
  *
- * Slots go from '+' to '-' and never back.  The state octets are not covered by
- * the header's checksum; everything else is, and the body has its own.
+ * Slots go from '+' to '-' and never back.  Three checksums: of the head, which one
+ * read fetches for a RETR; of the slots, with every state octet taken as '+'; of
+ * the body.
  *
  * Tests: t/unit/store/message.c  t/fuzz/message.c
  */
@@ -21,23 +22,27 @@
 
 struct store;
 
-enum { MESSAGE_TRACE_MAX = 1024, MESSAGE_HEADER_MAX = 4 << 20 };
+enum {
+	MESSAGE_TRACE_MAX = 1024,     /* octets of a recipient's own header lines */
+	MESSAGE_HEAD_MAX = 4096,      /* the first part of the header */
+	MESSAGE_HEADER_MAX = 8 << 20, /* header and slots */
+};
 
 /* One recipient in the header. */
 struct message_slot {
-	struct name name;   /* account at the time of delivery */
-	uint64_t uid;       /* its incarnation */
-	uint32_t offset;    /* of the state octet in the file */
-	char state;         /* '+' holds, '-' released */
-	struct str trace;   /* recipient's own header lines, sent before the shared octets;
-	                       in stored form; borrowed from the header's text */
+	struct name name; /* account at the time of delivery */
+	uint64_t uid;     /* its incarnation */
+	uint32_t offset;  /* of the state octet in the file */
+	char state;       /* '+' holds, '-' released */
+	struct str trace; /* recipient's own header lines in stored form, percent-encoded as
+	                     in record.h; "" = none; borrowed from the header's text */
 };
 
 /* What the header says. */
 struct message_info {
 	uint64_t id;
 	uint64_t arrived_ms;
-	struct str from;        /* envelope sender, as in MAIL FROM, "" = null; borrowed */
+	struct str from;        /* envelope sender as in MAIL FROM, "" = null; borrowed */
 	struct str envelope_id; /* session and transaction, for the log; borrowed */
 	uint64_t body;          /* offset of the first octet of the message */
 	uint64_t stored;        /* octets from there to the end of the file */
@@ -45,20 +50,30 @@ struct message_info {
 	uint64_t header_end;    /* stored octets up to and including the empty line */
 	uint64_t sum;           /* XXH3-64 of the stored octets */
 	size_t n_slots;
-	struct message_slot *slots;
+	struct message_slot *slots; /* NULL until message_slots() */
 };
+
+struct message_path {
+	char s[64];
+};
+
+/* "messages/20261121/2013/<id>" */
+struct message_path message_path(uint64_t id);
 
 /* ---- a file that is there ---------------------------------------------------- */
 
 struct message;
 
-/* *out is NULL when there is no such file; ERR_TEMP when it is damaged (the text
- * names file and reason; e->dsn is "4.3.0"). */
+/* Reads and checks the first part of the header (one read). *out is NULL when
+ * there is no such file; ERR_TEMP when it is damaged or shorter than it says (the
+ * text names file and reason). */
 int message_open(struct store *s, unsigned volume, uint64_t id, struct message **out,
 		 struct err *e);
 void message_close(struct message **m);
 const struct message_info *message_info(const struct message *m); /* borrowed */
 int message_fd(const struct message *m); /* for sendfile; -1: message_read() */
+/* Reads and checks the recipients; message_info() has them afterwards. */
+int message_slots(struct message *m, struct err *e);
 /* Reads stored octets at `offset` from the body's start. */
 int message_read(struct message *m, uint64_t offset, char *to, size_t n, size_t *got,
 		 struct err *e);
@@ -70,27 +85,30 @@ int message_verify(struct message *m, struct err *e);
  * Idempotent: a file or slot that is gone is success. */
 int message_release(struct store *s, unsigned volume, uint64_t id, uint64_t uid,
 		    struct err *e);
+/* Moves a file that is not a whole message to <volume>/damaged/, for the operator;
+ * removes it if it is empty. */
+int message_set_aside(struct store *s, unsigned volume, uint64_t id, struct err *e);
 
-/* ---- every file of a volume, for recovery, check and expiry ------------------- */
+/* ---- every file of all volumes, for recovery, check and expiry ---------------- */
 
-/* Ids between from_ms and to_ms (Unix), oldest first, with the volume. */
+/* Ids from from_ms to to_ms (Unix time, inclusive), by the minute oldest first within
+ * a volume.  `each` returning -1 ends it. */
 int message_each(struct store *s, uint64_t from_ms, uint64_t to_ms,
-		 int (*each)(unsigned volume, uint64_t id, void *ctx, struct err *e), void *ctx,
-		 struct err *e);
+		 int (*each)(unsigned volume, uint64_t id, void *ctx, struct err *e),
+		 void *ctx, struct err *e);
 
 /* ---- the header as text -------------------------------------------------------- */
 
-/* Parses `text` (which starts at the file's start); slots are allocated and end
- * with message_info_fini(). `text` is borrowed.  What is missing at the end of the
- * header is an error, damage too. */
-int message_header_parse(struct str text, struct message_info *out, struct err *e);
-void message_info_fini(struct message_info *mi);
-/* The length of the header, body offset included, from the file's first octets; 0:
- * not a message file. */
-uint64_t message_header_length(struct str first);
-/* Appends the header; offsets in mi->slots are set.  Its length depends on
+/* Appends the header; body and slots[].offset are set.  Its length depends on
  * sender, envelope id and slots only, so that it can be written again over itself
  * when stored, size, header_end and sum are known. */
 void message_header_print(struct message_info *mi, struct buf *out);
+/* The first part, without slots.  `text` starts at the file's start, is borrowed,
+ * and may be cut anywhere behind the first part. */
+int message_head_parse(struct str text, struct message_info *out, struct err *e);
+/* The recipients: `text` is the whole header (mi->body octets).  Ends with
+ * message_info_fini(). */
+int message_slots_parse(struct str text, struct message_info *mi, struct err *e);
+void message_info_fini(struct message_info *mi);
 
 #endif

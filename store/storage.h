@@ -6,7 +6,7 @@
  * ...), one for each volume (messages), one for the secrets.  Everything above
  * speaks in these few operations, so that another engine (RADOS), or one that
  * fails the n-th call for a test, takes the place of files without the store
- * knowing.  Paths are relative, made by store/place.h, never from outside.
+ * knowing.  Paths are relative, made by store/name.h and store/message.c, never from outside.
  *
  * Durability is a word in the name: *_durable returns only when the change
  * survives a power cut; everything else is durable after the next
@@ -57,8 +57,12 @@ int storage_remove(struct storage *st, const char *path, int flags, struct err *
 /* Moves an object or a whole directory; an existing `to` is refused (*existed). */
 int storage_rename(struct storage *st, const char *from, const char *to, bool *existed,
 		   struct err *e) MUST_USE;
-/* Removes a directory and what is in it (one level of subdirectories). */
+/* Removes a directory and everything below it. */
 int storage_remove_tree(struct storage *st, const char *path, struct err *e) MUST_USE;
+/* Makes a directory and those above it, durably; one that is there is fine. */
+int storage_make_dir(struct storage *st, const char *path, struct err *e) MUST_USE;
+/* Removes a directory if it is empty; one that is not is left alone. */
+int storage_remove_dir(struct storage *st, const char *path, struct err *e) MUST_USE;
 int storage_exists(struct storage *st, const char *path, bool *found, struct err *e) MUST_USE;
 
 /* Names in a directory, in no order; a missing directory is an empty one. */

@@ -24,16 +24,19 @@ struct store;
 struct storage;
 struct writer;
 
-/* Taken when the first id is needed; writers nobody used longest come first. */
+/* Takes the first free number whose last holder ended cleanly; one that did not is
+ * left to recovery. */
 int writer_open(struct storage *root, struct writer **out, struct err *e);
-/* Writes the last checkpoint when `clean`, and gives the number back. */
+/* Gives the number back.  Clean, so that recovery need not look, only when a
+ * checkpoint covers everything and no delivery is running. */
 void writer_close(struct writer **w);
 
 /* A new id.  With `delivery`, it counts as running until writer_done(). */
 int writer_id(struct writer *w, bool delivery, uint64_t *id, struct err *e);
 void writer_done(struct writer *w, uint64_t id);
 
-/* `sync` makes what was appended durable; it runs between taking the time and
+/* Nothing happens when no delivery ran since the last one.
+ * `sync` makes what was appended durable; it runs between taking the time and
  * writing it down. */
 int writer_checkpoint(struct writer *w, int (*sync)(void *ctx, struct err *e), void *ctx,
 		      struct err *e);

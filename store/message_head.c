@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * message_head - the header of a message file as text; format in doc/STORE.md
+ */
+#include "store/message.h"
+
+#include "store/id.h"
+#include "store/record.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <xxhash.h>
+
+static const char magic[] = "popstore-message 1 ";
+
+enum {
+	BODY_DIGITS = 8,
+	/* "rcpt + " */
+	STATE_AT = 5,
+};
+
+/* ---- printing --------------------------------------------------------------- */
+
+static void put_sum(struct buf *out, const char *key, size_t from)
+{
+	uint64_t sum = XXH3_64bits(out->p + from, out->n - from);
+
+	buf_printf(out, "%s %016" PRIx64 "\n", key, sum);
+}
+
+static void put_encoded(struct buf *out, const char *key, struct str value)
+{
+	buf_printf(out, "%s ", key);
+	record_encode(value, true, out);
+	buf_putc(out, '\n');
+}
+
+static void put_slot(struct buf *out, struct message_slot *slot, size_t base)
+{
+	slot->offset = (uint32_t)(out->n - base + STATE_AT);
+	buf_printf(out, "rcpt %c ", slot->state);
+	record_encode(str_of(slot->name.s), true, out);
+	buf_printf(out, " %s ", id_print(slot->uid).c);
+	buf_put(out, slot->trace.n ? slot->trace : STR("-"));
+	buf_putc(out, '\n');
+}
+
+/* slots_sum - over the slots with every state taken as '+' */
+static uint64_t slots_sum(struct str text)
+{
+	XXH3_state_t *state = XXH3_createState();
+	uint64_t sum;
+
+	must(state != NULL);
+	XXH3_64bits_reset(state);
+	while (text.n > 0) {
+		struct str line = str_cut(&text, '\n');
+
+		if (line.n > STATE_AT) {
+			XXH3_64bits_update(state, line.p, STATE_AT);
+			XXH3_64bits_update(state, "+", 1);
+			line.p += STATE_AT + 1;
+			line.n -= STATE_AT + 1;
+		}
+		XXH3_64bits_update(state, line.p, line.n);
+		XXH3_64bits_update(state, "\n", 1);
+	}
+	sum = XXH3_64bits_digest(state);
+	XXH3_freeState(state);
+	return sum;
+}
+
+static void put_head(struct buf *out, const struct message_info *mi)
+{
+	size_t from = out->n;
+
+	buf_printf(out, "%s%0*" PRIu64 "\n", magic, BODY_DIGITS, mi->body);
+	buf_printf(out, "id %s\n", id_print(mi->id).c);
+	buf_printf(out, "arrived %020" PRIu64 "\n", mi->arrived_ms);
+	buf_printf(out, "stored %020" PRIu64 "\n", mi->stored);
+	buf_printf(out, "size %020" PRIu64 "\n", mi->size);
+	buf_printf(out, "header %020" PRIu64 "\n", mi->header_end);
+	buf_printf(out, "body-sum %016" PRIx64 "\n", mi->sum);
+	buf_printf(out, "slots %010zu\n", mi->n_slots);
+	put_encoded(out, "env-id", mi->envelope_id);
+	put_encoded(out, "from", mi->from);
+	put_sum(out, "head-sum", from);
+}
+
+void message_header_print(struct message_info *mi, struct buf *out)
+{
+	size_t base = out->n;
+
+	/* The head holds the length of the whole header, so print it once for its
+	 * own length, then the slots, then the head again with the true number. */
+	put_head(out, mi);
+
+	size_t slots_at = out->n;
+
+	for (size_t i = 0; i < mi->n_slots; i++)
+		put_slot(out, &mi->slots[i], base);
+
+	uint64_t sum = slots_sum((struct str){out->p + slots_at, out->n - slots_at});
+
+	buf_printf(out, "slot-sum %016" PRIx64 "\n\n", sum);
+	mi->body = out->n - base;
+
+	struct buf head;
+
+	buf_init(&head, MESSAGE_HEAD_MAX);
+	put_head(&head, mi);
+	must(!buf_over(&head) && !buf_over(out) && head.n == slots_at - base);
+	memcpy(out->p + base, head.p, head.n);
+	buf_fini(&head);
+}
+
+/* ---- parsing ------------------------------------------------------------------ */
+
+static int damaged(struct err *e, const char *why)
+{
+	return err_set(e, ERR_TEMP, "4.3.0", "damaged: %s", why);
+}
+
+/* next_value - the value of the next line, which must have this key */
+static bool next_value(struct str *rest, const char *key, struct str *value)
+{
+	if (memchr(rest->p, '\n', rest->n) == NULL)
+		return false;
+	*value = str_cut(rest, '\n');
+	return str_eq(str_cut(value, ' '), str_of(key));
+}
+
+static bool next_u64(struct str *rest, const char *key, uint64_t *out)
+{
+	struct str v;
+
+	return next_value(rest, key, &v) && str_u64(v, out);
+}
+
+static bool next_hex(struct str *rest, const char *key, uint64_t *out)
+{
+	struct str v;
+
+	return next_value(rest, key, &v) && v.n == 16 && str_hex64(v, out);
+}
+
+static bool parse_head(struct str *rest, struct message_info *mi)
+{
+	struct str id;
+	uint64_t n;
+
+	if (!next_value(rest, "id", &id) || !id_parse(id, &mi->id) ||
+	    !next_u64(rest, "arrived", &mi->arrived_ms) ||
+	    !next_u64(rest, "stored", &mi->stored) || !next_u64(rest, "size", &mi->size) ||
+	    !next_u64(rest, "header", &mi->header_end) ||
+	    !next_hex(rest, "body-sum", &mi->sum) || !next_u64(rest, "slots", &n) ||
+	    !next_value(rest, "env-id", &mi->envelope_id) ||
+	    !next_value(rest, "from", &mi->from))
+		return false;
+	mi->n_slots = n;
+	return n <= MESSAGE_HEADER_MAX && mi->header_end <= mi->stored;
+}
+
+int message_head_parse(struct str text, struct message_info *out, struct err *e)
+{
+	struct str rest = text, first;
+	uint64_t sum;
+
+	*out = (struct message_info){0};
+	if (!str_starts(text, str_of(magic)) || memchr(text.p, '\n', text.n) == NULL)
+		return damaged(e, "it does not begin like a message file");
+	first = str_cut(&rest, '\n');
+	first.p += sizeof magic - 1;
+	first.n -= sizeof magic - 1;
+	if (first.n != BODY_DIGITS || !str_u64(first, &out->body) ||
+	    out->body > MESSAGE_HEADER_MAX || !parse_head(&rest, out))
+		return damaged(e, "its head is not well formed");
+
+	size_t covered = (size_t)(rest.p - text.p);
+
+	if (!next_hex(&rest, "head-sum", &sum) || sum != XXH3_64bits(text.p, covered))
+		return damaged(e, "its head fails the checksum");
+	if ((size_t)(rest.p - text.p) > out->body)
+		return damaged(e, "its head is longer than it says");
+	return 0;
+}
+
+static bool parse_slot(struct str line, const char *base, struct message_slot *slot)
+{
+	struct str word = str_word(&line), name, uid;
+
+	if (!str_eq(word, STR("rcpt")))
+		return false;
+	word = str_word(&line);
+	if (word.n != 1 || (word.p[0] != '+' && word.p[0] != '-'))
+		return false;
+	slot->state = word.p[0];
+	slot->offset = (uint32_t)(word.p - base);
+	name = str_word(&line);
+	uid = str_word(&line);
+	if (!id_parse(uid, &slot->uid) || line.n == 0)
+		return false;
+	slot->trace = str_eq(line, STR("-")) ? (struct str){"", 0} : line;
+
+	struct buf b;
+
+	buf_init(&b, NAME_OCTETS);
+	record_decode(name, &b);
+
+	bool fits = !buf_over(&b);
+
+	snprintf(slot->name.s, sizeof slot->name.s, "%s", buf_cstr(&b));
+	buf_fini(&b);
+	return fits;
+}
+
+/* skip_head - the text behind the head-sum line; message_head_parse() liked it */
+static struct str skip_head(struct str text)
+{
+	for (struct str line; text.n > 0;) {
+		line = str_cut(&text, '\n');
+		if (str_starts(line, STR("head-sum ")))
+			break;
+	}
+	return text;
+}
+
+int message_slots_parse(struct str text, struct message_info *mi, struct err *e)
+{
+	struct str rest = skip_head(text), slots = rest;
+	uint64_t sum;
+
+	/* The smallest line keeps a lying count from costing memory. */
+	if (mi->n_slots > rest.n / 20)
+		return damaged(e, "it names more recipients than it has lines");
+	mi->slots = xalloc(mi->n_slots * sizeof *mi->slots);
+	for (size_t i = 0; i < mi->n_slots; i++)
+		if (!parse_slot(str_cut(&rest, '\n'), text.p, &mi->slots[i]))
+			return damaged(e, "a recipient line is not well formed");
+	slots.n = (size_t)(rest.p - slots.p);
+	if (!next_hex(&rest, "slot-sum", &sum) || sum != slots_sum(slots))
+		return damaged(e, "its recipients fail the checksum");
+	if (!str_eq(rest, STR("\n")))
+		return damaged(e, "its header does not end where it says");
+	return 0;
+}
+
+void message_info_fini(struct message_info *mi)
+{
+	xfree(&mi->slots);
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * store_int - what the modules of the store know of an open store
+ */
+#ifndef STORE_INT_H
+#define STORE_INT_H
+
+#include "store/storage.h"
+#include "store/store.h"
+#include "store/writer.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+struct volume {
+	unsigned number;
+	bool writable;      /* configured for new messages; the root may be read only */
+	struct storage *storage;
+	_Atomic uint64_t free_octets; /* as of free_seen_ms */
+	_Atomic uint64_t free_seen_ms;
+};
+
+struct store {
+	const struct settings *set;
+	uint64_t id;
+	struct storage *root;
+	struct volume *volumes;
+	size_t n_volumes;
+	atomic_uint next_volume;
+	pthread_mutex_t mutex; /* guards making `writer` */
+	struct writer *writer; /* NULL until the first id is needed */
+};
+
+/* The volume of a number, or NULL. */
+struct volume *store_volume(struct store *s, unsigned number);
+/* Where the next message goes: in turn, those with room first. */
+struct volume *store_pick_volume(struct store *s, struct err *e);
+/* The writer of this process, taken at the first call. */
+int store_writer(struct store *s, struct writer **out, struct err *e);
+
+/* Reads a record of `kind` at `path`; *found; checked. */
+int store_read_record(struct store *s, const char *path, const char *kind, struct buf *out,
+		      bool *found, struct err *e);
+
+#endif
