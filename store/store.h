@@ -7,6 +7,7 @@
  *   <root>/domains/ab/cd/<domain>        record
  *   <root>/forwardings/ab/cd/<name@domain>  record
  *   <root>/writers/<n>       record: a writer's ids and checkpoint
+ *   <root>/volumes/<number>  record: this number is taken, for which path
  *   <root>/secrets/ab/cd/<name@domain>   record, see auth/secret.h
  *   <volume>/volume          record: number of the volume, store id
  *   <volume>/messages/<yyyymmdd>/<hhmm>/<id>
