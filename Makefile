@@ -45,7 +45,9 @@ LINK := -pie -Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack -Wl,--as-needed
 ifneq ($(findstring clang,$(shell $(CC) --version)),)
 WARN += -Wcomma -Wunreachable-code -Wconditional-uninitialized
 else
-WARN += -Wlogical-op -Wduplicated-cond -Wduplicated-branches -Wnull-dereference
+# Texts are cut to fit on purpose: an error's, a log value's.
+WARN += -Wlogical-op -Wduplicated-cond -Wduplicated-branches -Wnull-dereference \
+        -Wno-format-truncation
 HARD += -ftrivial-auto-var-init=zero
 endif
 
