@@ -9,9 +9,13 @@
  * bytes gains nothing.  Protocol cores never see a conn.
  *
  * Owns:    the descriptor and its input buffer; conn_close() ends both.
- * Limits:  input is read in pieces of CONN_INPUT octets.
- * Threads: one owner.  conn_interrupt() alone may be called from another
- *          thread: pending and later reads then report the end of input.
+ * Limits:  input is read in pieces of CONN_INPUT octets.  A deadline nearer than
+ *          the idle time is kept to within an eighth of what was left.  A write
+ *          may take the idle time plus a second per CONN_RATE_MIN octets.
+ * Signals: SIGPIPE must be ignored (server_run() does it): sendfile(2) has no
+ *          MSG_NOSIGNAL.
+ * Threads: one owner.  conn_interrupt() and conn_cut() alone may be called from
+ *          another thread, as long as the owner does not close meanwhile.
  * Tests:   t/unit/lib/conn.c
  */
 #ifndef CONN_H
@@ -20,11 +24,11 @@
 #include "lib/err.h"
 #include "lib/str.h"
 
+#include <stdatomic.h>
 #include <stdint.h>
 #include <sys/types.h>
-#include <sys/uio.h>
 
-enum { CONN_INPUT = 16384 };
+enum { CONN_INPUT = 16384, CONN_RATE_MIN = 128 };
 
 struct conn {
 	int fd;
@@ -34,6 +38,8 @@ struct conn {
 	uint64_t deadline_ms; /* monotonic; 0 = none */
 	char *in;        /* CONN_INPUT octets */
 	size_t in_at, in_n;
+	uint32_t idle_ms, wait_ms;       /* private: wished, and set on the socket now */
+	atomic_bool busy, interrupted;   /* private */
 };
 
 /* Takes over `owned_fd`.  idle_ms bounds every single wait for the peer. */
@@ -62,8 +68,15 @@ int conn_write(struct conn *c, struct str out, bool more, struct err *e) MUST_US
  * file that is shorter than promised is ERR_TEMP, and the peer has to be cut. */
 int conn_sendfile(struct conn *c, int fd, off_t offset, uint64_t n, struct err *e) MUST_USE;
 
-/* From any thread: make the owner see the end of input.  For shutting down. */
+/* The owner is in the middle of what should be finished before a stop, such as
+ * a message after DATA. */
+void conn_busy(struct conn *c, bool busy);
+
+/* From any thread, for shutting down: the pending read and later ones report the
+ * end of input ("interrupted"); while the owner is busy, only those after it. */
 void conn_interrupt(struct conn *c);
+/* From any thread, when patience is over: reads and writes fail from now on. */
+void conn_cut(struct conn *c);
 
 uint64_t clock_ms(void);      /* monotonic milliseconds */
 uint64_t clock_unix_ms(void); /* wall clock, milliseconds since 1970 */
