@@ -8,13 +8,20 @@
  * thread a connection, says READY=1 to NOTIFY_SOCKET, and stops on SIGTERM or
  * SIGINT: no new connections, idle ones end, running commands finish.
  *
- * Addresses as in the configuration: "127.0.0.1:24", "[::]:110", "*:110" or an
- * absolute path for a Unix socket (mode 0666: the directory protects it;
- * a stale socket file is replaced, anything else at that path is refused).
+ * Addresses as in the configuration: "127.0.0.1:24", "[::1]:110", "*:110" (all of
+ * IPv6 and IPv4, as "[::]:110" is) or an absolute path for a Unix socket (mode
+ * 0666: the directory protects it; a stale socket file is replaced, anything else
+ * at that path is refused).  No host names: which address one means can change.
  *
- * Limits: max_connections for the process; one more is answered with `busy`
- *         and closed.  Thread stacks are STACK_OCTETS.
- * Tests:  t/unit/lib/server.c, t/box/test_dispatch.py
+ * Limits:  max_connections for the process; one more is answered with `busy`
+ *          and closed.  Thread stacks are 128 KB, of which an idle session
+ *          touches two pages.
+ * Logs:    server.busy and server.accept.failed, at most a line a second each: it
+ *          is the one that answers there (an exception to lib/log.h's rule).
+ * Signals: SIGTERM and SIGINT are blocked in every thread and SIGPIPE is ignored;
+ *          a program started from a session must get them back
+ *          (POSIX_SPAWN_SETSIGMASK, POSIX_SPAWN_SETSIGDEF).
+ * Tests:   t/unit/lib/server.c, t/unit/lib/server_socket.c, t/box/test_dispatch.py
  */
 #ifndef SERVER_H
 #define SERVER_H
@@ -38,14 +45,20 @@ struct server {
 	struct str busy;           /* what one connection too many is told */
 	/* Runs one connection from greeting to end; closes nothing. */
 	void (*session)(struct conn *c, int protocol, void *ctx);
-	/* Called about every `tick_ms` while the server runs; may be NULL. */
+	/* Called about every `tick_ms` while the server runs, from a thread of its
+	 * own; may be NULL. */
 	void (*tick)(void *ctx);
 	uint32_t tick_ms;
+	/* When told to stop: how long busy sessions (conn_busy()) may go on before
+	 * they are cut; 0 = SERVER_GRACE_MS. */
+	uint32_t grace_ms;
 	void *ctx;
 };
 
-/* Listens, serves until told to stop, waits for the sessions (at most `grace`
- * seconds of them), and returns 0; -1 when it could not start. */
+enum { SERVER_GRACE_MS = 20000 };
+
+/* Listens, serves until told to stop, and returns 0 when no session runs any
+ * more; -1 when it could not start. */
 int server_run(const struct server *s, struct err *e);
 
 /* True once the process was told to stop: a session that is between two
@@ -57,8 +70,8 @@ bool server_stopping(void);
 /* A bound, listening, close-on-exec socket for `address`, or -1. */
 int server_bind(const char *address, struct err *e);
 
-/* Sockets handed down by the parent.  Returns how many have this name and
- * fills fds (at most max). */
+/* Sockets handed down by the parent, close-on-exec.  Returns how many have this
+ * name (at most max are told) and fills fds. */
 size_t server_inherited(const char *name, int *fds, size_t max);
 
 /* One datagram to NOTIFY_SOCKET, as sd_notify(3); no-op without the variable. */

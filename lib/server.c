@@ -1,0 +1,456 @@
+/* SPDX-License-Identifier: ISC */
+#include "lib/server.h"
+
+#include "lib/log.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define __SANITIZE_ADDRESS__ 1
+#endif
+#endif
+
+#ifdef __SANITIZE_ADDRESS__
+enum { STACK_OCTETS = 1024 * 1024 }; /* red zones make frames many times larger */
+#else
+enum { STACK_OCTETS = 128 * 1024 };
+#endif
+
+enum {
+	LISTEN_MAX = 64,       /* sockets of one process */
+	ACCEPT_BURST = 64,     /* before signals are looked at again */
+	ACCEPT_PAUSE_MS = 200, /* when the process or the machine is out of descriptors */
+};
+
+struct socket {
+	int fd, protocol;
+};
+
+struct session {
+	struct conn c;
+	int fd, protocol;
+	struct run *run;
+	struct session *prev, *next;
+};
+
+/* One server_run(): the main thread's, and what it shares with the sessions. */
+struct run {
+	const struct server *s;
+	struct socket sockets[LISTEN_MAX];
+	size_t n_sockets;
+	int epoll, signals;
+	bool paused; /* not accepting for want of descriptors */
+	uint64_t busy_logged_ms, failed_logged_ms;
+	pthread_attr_t attr;
+
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	struct session *first;
+	size_t count; /* sessions accepted and not ended; main thread increments */
+};
+
+static atomic_bool stopping;
+
+bool server_stopping(void)
+{
+	return atomic_load(&stopping);
+}
+
+/* ---- sessions ------------------------------------------------------------------ */
+
+static void enlist(struct session *x)
+{
+	struct run *r = x->run;
+
+	pthread_mutex_lock(&r->lock);
+	x->next = r->first;
+	if (x->next != NULL)
+		x->next->prev = x;
+	r->first = x;
+	if (server_stopping()) /* the interrupts went out before we were listed */
+		conn_interrupt(&x->c);
+	pthread_mutex_unlock(&r->lock);
+}
+
+static void unlist(struct session *x)
+{
+	struct run *r = x->run;
+
+	pthread_mutex_lock(&r->lock);
+	if (x->prev != NULL)
+		x->prev->next = x->next;
+	else
+		r->first = x->next;
+	if (x->next != NULL)
+		x->next->prev = x->prev;
+	pthread_mutex_unlock(&r->lock);
+}
+
+static void uncount(struct run *r)
+{
+	pthread_mutex_lock(&r->lock);
+	if (--r->count == 0)
+		pthread_cond_signal(&r->changed);
+	pthread_mutex_unlock(&r->lock);
+}
+
+static void *run_session(void *arg)
+{
+	struct session *x = arg;
+	struct run *r = x->run;
+
+	conn_open(&x->c, x->fd, r->s->idle_ms);
+	enlist(x);
+	r->s->session(&x->c, x->protocol, r->s->ctx);
+	unlist(x);
+	conn_close(&x->c);
+	xfree(&x);
+	uncount(r);
+	return NULL;
+}
+
+/* once_a_second - keeps a line that strangers can provoke from flooding the log */
+static bool once_a_second(uint64_t *last_ms)
+{
+	uint64_t now = clock_ms();
+
+	if (*last_ms != 0 && now - *last_ms < 1000)
+		return false;
+	*last_ms = now;
+	return true;
+}
+
+static void refuse(struct run *r, int fd)
+{
+	send(fd, r->s->busy.p, r->s->busy.n, MSG_DONTWAIT | MSG_NOSIGNAL);
+	close(fd);
+	if (once_a_second(&r->busy_logged_ms))
+		log_event(LOG_LV_WARN, "server.busy", kv_s("program", r->s->program),
+			  kv_u("connections", r->s->max_connections));
+}
+
+static bool take_place(struct run *r)
+{
+	pthread_mutex_lock(&r->lock);
+
+	bool free_place = r->count < r->s->max_connections;
+
+	if (free_place)
+		r->count++;
+	pthread_mutex_unlock(&r->lock);
+	return free_place;
+}
+
+static void start_session(struct run *r, int fd, int protocol)
+{
+	pthread_t thread;
+
+	if (!take_place(r)) {
+		refuse(r, fd);
+		return;
+	}
+
+	struct session *x = xalloc(sizeof *x);
+
+	*x = (struct session){.fd = fd, .protocol = protocol, .run = r};
+	if (pthread_create(&thread, &r->attr, run_session, x) != 0) {
+		xfree(&x);
+		uncount(r);
+		refuse(r, fd);
+	}
+}
+
+/* ---- accepting ------------------------------------------------------------------- */
+
+static void watch(struct run *r, bool on)
+{
+	for (size_t i = 0; i < r->n_sockets; i++) {
+		/* One waiting process is woken for a connection, not all of them. */
+		struct epoll_event ev = {.events = EPOLLIN | EPOLLEXCLUSIVE,
+					 .data.ptr = &r->sockets[i]};
+
+		must(epoll_ctl(r->epoll, on ? EPOLL_CTL_ADD : EPOLL_CTL_DEL,
+			       r->sockets[i].fd, &ev) == 0);
+	}
+	r->paused = !on;
+}
+
+static void accept_failed(struct run *r)
+{
+	struct err e;
+
+	/* The peer was gone before we came, or another process was faster. */
+	if (errno == EAGAIN || errno == ECONNABORTED || errno == EINTR || errno == EPROTO)
+		return;
+	/* Out of descriptors or memory: the connection stays in the queue, so asking
+	 * again at once would only burn the processor. */
+	err_sys(&e, "accept");
+	watch(r, false);
+	if (once_a_second(&r->failed_logged_ms))
+		log_event(LOG_LV_ERROR, "server.accept.failed",
+			  kv_s("program", r->s->program), kv_err(&e));
+}
+
+static void accept_some(struct run *r, const struct socket *from)
+{
+	for (int i = 0; i < ACCEPT_BURST; i++) {
+		int fd = accept4(from->fd, NULL, NULL, SOCK_CLOEXEC);
+
+		if (fd < 0) {
+			accept_failed(r);
+			return;
+		}
+		start_session(r, fd, from->protocol);
+	}
+}
+
+static void serve(struct run *r)
+{
+	struct epoll_event ev[16];
+
+	for (;;) {
+		int n = epoll_wait(r->epoll, ev, countof(ev),
+				   r->paused ? ACCEPT_PAUSE_MS : -1);
+
+		must(n >= 0 || errno == EINTR);
+		for (int i = 0; i < n; i++) {
+			if (ev[i].data.ptr == NULL) /* the signals */
+				return;
+			if (!r->paused)
+				accept_some(r, ev[i].data.ptr);
+		}
+		if (n == 0 && r->paused)
+			watch(r, true);
+	}
+}
+
+/* ---- the tick --------------------------------------------------------------------- */
+
+/* On CLOCK_MONOTONIC, as r->changed is. */
+static struct timespec after_ms(uint32_t ms)
+{
+	uint64_t at = clock_ms() + ms;
+
+	return (struct timespec){.tv_sec = (time_t)(at / 1000),
+				 .tv_nsec = (long)(at % 1000) * 1000000};
+}
+
+struct ticker {
+	const struct server *s;
+	pthread_t thread;
+	pthread_mutex_t lock;
+	pthread_cond_t stop;
+	bool stopped;
+};
+
+static void *run_ticker(void *arg)
+{
+	struct ticker *t = arg;
+
+	pthread_mutex_lock(&t->lock);
+	while (!t->stopped) {
+		struct timespec until = after_ms(t->s->tick_ms);
+		int rc = 0;
+
+		while (!t->stopped && rc != ETIMEDOUT)
+			rc = pthread_cond_timedwait(&t->stop, &t->lock, &until);
+		if (t->stopped)
+			break;
+		pthread_mutex_unlock(&t->lock);
+		t->s->tick(t->s->ctx);
+		pthread_mutex_lock(&t->lock);
+	}
+	pthread_mutex_unlock(&t->lock);
+	return NULL;
+}
+
+static void init_cond(pthread_cond_t *cond)
+{
+	pthread_condattr_t attr;
+
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(cond, &attr);
+	pthread_condattr_destroy(&attr);
+}
+
+static int start_ticker(struct ticker *t, const struct server *s, struct err *e)
+{
+	*t = (struct ticker){.s = s};
+	if (s->tick == NULL)
+		return 0;
+	pthread_mutex_init(&t->lock, NULL);
+	init_cond(&t->stop);
+	errno = pthread_create(&t->thread, NULL, run_ticker, t);
+	return errno ? err_sys(e, "start a thread") : 0;
+}
+
+static void stop_ticker(struct ticker *t)
+{
+	if (t->s->tick == NULL)
+		return;
+	pthread_mutex_lock(&t->lock);
+	t->stopped = true;
+	pthread_cond_signal(&t->stop);
+	pthread_mutex_unlock(&t->lock);
+	pthread_join(t->thread, NULL);
+	pthread_cond_destroy(&t->stop);
+	pthread_mutex_destroy(&t->lock);
+}
+
+/* ---- start and stop ------------------------------------------------------------------ */
+
+static int add_socket(struct run *r, int fd, int protocol, struct err *e)
+{
+	if (fd < 0)
+		return -1;
+	if (r->n_sockets == LISTEN_MAX) {
+		close(fd);
+		return err_set(e, ERR_PERM, "5.3.5", "more than %d sockets to listen on",
+			       LISTEN_MAX);
+	}
+	r->sockets[r->n_sockets++] = (struct socket){fd, protocol};
+	return 0;
+}
+
+/* open_listen - the sockets of one section: the parent's, or else our own */
+static int open_listen(struct run *r, const struct server_listen *l, struct err *e)
+{
+	int fds[LISTEN_MAX];
+	size_t n = server_inherited(l->name, fds, countof(fds));
+
+	for (size_t i = 0; i < n && i < countof(fds); i++)
+		if (add_socket(r, fds[i], l->protocol, e) < 0)
+			return -1;
+	for (size_t i = 0; n == 0 && i < l->n; i++)
+		if (add_socket(r, server_bind(l->addresses[i], e), l->protocol, e) < 0)
+			return -1;
+	return 0;
+}
+
+static int open_sockets(struct run *r, struct err *e)
+{
+	for (size_t i = 0; i < r->s->n_listen; i++)
+		if (open_listen(r, &r->s->listen[i], e) < 0)
+			return -1;
+	if (r->n_sockets == 0)
+		return err_set(e, ERR_PERM, "5.3.5", "no address to listen on");
+	return 0;
+}
+
+static void close_sockets(struct run *r)
+{
+	for (size_t i = 0; i < r->n_sockets; i++)
+		close(r->sockets[i].fd);
+	r->n_sockets = 0;
+}
+
+static int open_signals(struct run *r, struct err *e)
+{
+	struct sigaction ignore = {.sa_handler = SIG_IGN};
+	struct epoll_event ev = {.events = EPOLLIN, .data.ptr = NULL};
+	sigset_t set;
+
+	sigaction(SIGPIPE, &ignore, NULL);
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	pthread_sigmask(SIG_BLOCK, &set, NULL);
+	r->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	r->epoll = epoll_create1(EPOLL_CLOEXEC);
+	if (r->signals < 0 || r->epoll < 0 ||
+	    epoll_ctl(r->epoll, EPOLL_CTL_ADD, r->signals, &ev) < 0)
+		return err_sys(e, "prepare to wait for connections");
+	return 0;
+}
+
+/* Nothing here uses select(2), so the hard limit can be had. */
+static void raise_descriptor_limit(void)
+{
+	struct rlimit l;
+
+	if (getrlimit(RLIMIT_NOFILE, &l) < 0 || l.rlim_cur >= l.rlim_max)
+		return;
+	l.rlim_cur = l.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &l);
+}
+
+static void for_each_session(struct run *r, void (*what)(struct conn *c))
+{
+	for (struct session *x = r->first; x != NULL; x = x->next)
+		what(&x->c);
+}
+
+/* wait_for_sessions - idle ones end now, busy ones may finish, and after the grace
+ * the rest is cut; what then still runs is on its way out of a disk access. */
+static void wait_for_sessions(struct run *r)
+{
+	struct timespec until =
+		after_ms(r->s->grace_ms ? r->s->grace_ms : SERVER_GRACE_MS);
+	int rc = 0;
+
+	pthread_mutex_lock(&r->lock);
+	for_each_session(r, conn_interrupt);
+	while (r->count > 0 && rc != ETIMEDOUT)
+		rc = pthread_cond_timedwait(&r->changed, &r->lock, &until);
+	for_each_session(r, conn_cut);
+	while (r->count > 0)
+		pthread_cond_wait(&r->changed, &r->lock);
+	pthread_mutex_unlock(&r->lock);
+}
+
+static int listen_and_serve(struct run *r, struct err *e)
+{
+	struct ticker ticker;
+
+	if (open_signals(r, e) < 0 || open_sockets(r, e) < 0 ||
+	    start_ticker(&ticker, r->s, e) < 0)
+		return -1;
+	watch(r, true);
+	server_notify("READY=1");
+	serve(r);
+	atomic_store(&stopping, true);
+	server_notify("STOPPING=1");
+	close_sockets(r);
+	wait_for_sessions(r);
+	stop_ticker(&ticker);
+	return 0;
+}
+
+int server_run(const struct server *s, struct err *e)
+{
+	struct run *r = xalloc(sizeof *r);
+
+	*r = (struct run){.s = s, .epoll = -1, .signals = -1};
+	atomic_store(&stopping, false);
+	raise_descriptor_limit();
+	pthread_mutex_init(&r->lock, NULL);
+	init_cond(&r->changed);
+	pthread_attr_init(&r->attr);
+	must(pthread_attr_setstacksize(&r->attr, STACK_OCTETS) == 0);
+	pthread_attr_setdetachstate(&r->attr, PTHREAD_CREATE_DETACHED);
+
+	int rc = listen_and_serve(r, e);
+
+	close_sockets(r);
+	if (r->epoll >= 0)
+		close(r->epoll);
+	if (r->signals >= 0)
+		close(r->signals);
+	pthread_attr_destroy(&r->attr);
+	pthread_cond_destroy(&r->changed);
+	pthread_mutex_destroy(&r->lock);
+	xfree(&r);
+	return rc;
+}

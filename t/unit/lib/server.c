@@ -1,0 +1,325 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The server runs in a child, so that its signals and descriptor limits are its
+ * own.  Nothing sleeps: READY=1 and STOPPING=1 arrive at a notify socket.
+ */
+#include "lib/server.h"
+
+#include <fcntl.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+struct fixture {
+	char dir[32], path[48], notify_path[48];
+	int notify;
+	pid_t pid;
+	int log;       /* what the child writes to standard error */
+	rlim_t max_fd; /* 0 = as it is */
+	struct server s;
+};
+
+/* greets, then: "B" turns busy, "E" ends being busy, anything else is echoed */
+static void session(struct conn *c, int protocol, void *ctx UNUSED)
+{
+	struct err e;
+	struct str in;
+	char hello[16];
+
+	snprintf(hello, sizeof hello, "hello %d\n", protocol);
+	if (conn_write(c, str_of(hello), false, &e) < 0)
+		return;
+	while (!server_stopping() || atomic_load(&c->busy)) {
+		if (conn_input(c, &in, &e) < 0)
+			break;
+		if (in.p[0] == 'B' || in.p[0] == 'E')
+			conn_busy(c, in.p[0] == 'B');
+		if (conn_write(c, in, false, &e) < 0)
+			return;
+		conn_consume(c, in.n);
+	}
+	if (server_stopping() && conn_write(c, STR("bye\n"), false, &e) < 0)
+		return;
+}
+
+static void child(struct fixture *f, int log)
+{
+	char *addresses[] = {f->path};
+	struct server_listen listen = {
+		.name = "test", .addresses = addresses, .n = 1, .protocol = 7};
+	struct err e = {0};
+
+	if (f->max_fd != 0) {
+		struct rlimit l = {f->max_fd, f->max_fd};
+
+		setrlimit(RLIMIT_NOFILE, &l);
+	}
+	dup2(log, STDERR_FILENO);
+	setenv("NOTIFY_SOCKET", f->notify_path, 1);
+	f->s.listen = &listen;
+	f->s.n_listen = 1;
+	_exit(server_run(&f->s, &e) == 0 ? 0 : 9);
+}
+
+static void expect_state(struct fixture *f, const char *want)
+{
+	char got[64] = "";
+
+	assert_true(recv(f->notify, got, sizeof got - 1, 0) > 0);
+	assert_string_equal(got, want);
+}
+
+static void start(struct fixture *f)
+{
+	struct sockaddr_un a = {.sun_family = AF_UNIX};
+	int log[2];
+
+	snprintf(f->dir, sizeof f->dir, "/tmp/popstore-unit-XXXXXX");
+	assert_non_null(mkdtemp(f->dir));
+	snprintf(f->path, sizeof f->path, "%s/socket", f->dir);
+	snprintf(f->notify_path, sizeof f->notify_path, "%s/notify", f->dir);
+	snprintf(a.sun_path, sizeof a.sun_path, "%s", f->notify_path);
+	f->notify = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(bind(f->notify, (struct sockaddr *)&a, sizeof a), 0);
+	assert_int_equal(pipe(log), 0);
+	f->pid = fork();
+	if (f->pid == 0)
+		child(f, log[1]);
+	close(log[1]);
+	f->log = log[0];
+	expect_state(f, "READY=1");
+}
+
+static int finish(struct fixture *f)
+{
+	int status;
+
+	assert_int_equal(waitpid(f->pid, &status, 0), f->pid);
+	close(f->notify);
+	close(f->log);
+	unlink(f->path);
+	unlink(f->notify_path);
+	rmdir(f->dir);
+	return status;
+}
+
+static int dial(struct fixture *f)
+{
+	struct sockaddr_un a = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	snprintf(a.sun_path, sizeof a.sun_path, "%s", f->path);
+	assert_int_equal(connect(fd, (struct sockaddr *)&a, sizeof a), 0);
+	return fd;
+}
+
+static void expect(int fd, const char *want)
+{
+	char got[64] = "";
+
+	assert_int_equal(recv(fd, got, strlen(want), MSG_WAITALL), (ssize_t)strlen(want));
+	assert_string_equal(got, want);
+}
+
+static void expect_end(int fd)
+{
+	char c;
+
+	assert_int_equal(recv(fd, &c, 1, 0), 0);
+	close(fd);
+}
+
+static struct fixture fixture(uint32_t max_connections)
+{
+	return (struct fixture){.s = {.program = "test",
+				      .max_connections = max_connections,
+				      .idle_ms = 60000,
+				      .busy = STR("busy\n"),
+				      .session = session}};
+}
+
+static void idle_sessions_end_at_once(void **state UNUSED)
+{
+	struct fixture f = fixture(10);
+
+	start(&f);
+
+	int a = dial(&f), b = dial(&f);
+
+	expect(a, "hello 7\n");
+	expect(b, "hello 7\n");
+	assert_int_equal(write(a, "x", 1), 1);
+	expect(a, "x");
+	kill(f.pid, SIGTERM);
+	expect_state(&f, "STOPPING=1");
+	expect(a, "bye\n");
+	expect(b, "bye\n");
+	expect_end(a);
+	expect_end(b);
+	assert_int_equal(finish(&f), 0);
+}
+
+static void busy_session_finishes_first(void **state UNUSED)
+{
+	struct fixture f = fixture(10);
+
+	start(&f);
+
+	int a = dial(&f);
+
+	expect(a, "hello 7\n");
+	assert_int_equal(write(a, "B", 1), 1);
+	expect(a, "B");
+	kill(f.pid, SIGINT);
+	expect_state(&f, "STOPPING=1");
+	assert_int_equal(write(a, "x", 1), 1);
+	expect(a, "x");
+	assert_int_equal(write(a, "E", 1), 1);
+	expect(a, "E");
+	expect(a, "bye\n");
+	expect_end(a);
+	assert_int_equal(finish(&f), 0);
+}
+
+static void grace_has_an_end(void **state UNUSED)
+{
+	struct fixture f = fixture(10);
+
+	f.s.grace_ms = 30;
+	start(&f);
+
+	int a = dial(&f);
+
+	expect(a, "hello 7\n");
+	assert_int_equal(write(a, "B", 1), 1);
+	expect(a, "B");
+	kill(f.pid, SIGTERM);
+	expect_end(a);
+	assert_int_equal(finish(&f), 0);
+}
+
+static void one_too_many_is_told_so(void **state UNUSED)
+{
+	struct fixture f = fixture(2);
+	char line[256] = "";
+
+	start(&f);
+
+	int a = dial(&f), b = dial(&f);
+
+	expect(a, "hello 7\n");
+	expect(b, "hello 7\n");
+
+	int c = dial(&f);
+
+	expect(c, "busy\n");
+	expect_end(c);
+	assert_true(read(f.log, line, sizeof line - 1) > 0);
+	assert_non_null(
+		strstr(line, "event=server.busy level=warn program=test connections=2"));
+	close(a);
+	kill(f.pid, SIGTERM);
+	close(b);
+	assert_int_equal(finish(&f), 0);
+}
+
+static uint64_t children_cpu_ms(void)
+{
+	struct rusage use;
+
+	getrusage(RUSAGE_CHILDREN, &use);
+	return (uint64_t)(use.ru_utime.tv_sec + use.ru_stime.tv_sec) * 1000 +
+	       (uint64_t)(use.ru_utime.tv_usec + use.ru_stime.tv_usec) / 1000;
+}
+
+/* The connection that found no descriptor is served as soon as there is one, and
+ * the waiting costs next to no processor time: asking again without a pause would
+ * burn all of it. */
+static void out_of_descriptors(void **state UNUSED)
+{
+	struct fixture f = fixture(100);
+	uint64_t cpu = children_cpu_ms(), wall = clock_ms();
+	char line[256] = "";
+	int held[16];
+	size_t n = 0;
+
+	f.max_fd = 14;
+	start(&f);
+	for (; n < countof(held); n++) /* more than fit in any case */
+		held[n] = dial(&f);
+	for (int i = 0; i < 2; i++) { /* at most a line a second: one second passes */
+		assert_true(read(f.log, line, sizeof line - 1) > 0);
+		assert_non_null(strstr(line, "event=server.accept.failed level=error"));
+		assert_non_null(strstr(line, "Too many open files"));
+	}
+	expect(held[0], "hello 7\n");
+	for (size_t i = 0; i < n; i++) {
+		if (i > 0)
+			expect(held[i], "hello 7\n");
+		close(held[i]);
+	}
+	kill(f.pid, SIGTERM);
+	assert_int_equal(finish(&f), 0);
+	cpu = children_cpu_ms() - cpu;
+	wall = clock_ms() - wall;
+	print_message("%d ms of processor time in %d ms\n", (int)cpu, (int)wall);
+	assert_true(cpu < wall / 4);
+}
+
+static int tick_pipe[2];
+
+static void tick(void *ctx UNUSED)
+{
+	must(write(tick_pipe[1], "t", 1) == 1);
+}
+
+static void tick_comes_again_and_again(void **state UNUSED)
+{
+	struct fixture f = fixture(1);
+	char got[3];
+
+	assert_int_equal(pipe(tick_pipe), 0);
+	f.s.tick = tick;
+	f.s.tick_ms = 5;
+	start(&f);
+	for (size_t i = 0; i < sizeof got; i++)
+		assert_int_equal(read(tick_pipe[0], &got[i], 1), 1);
+	kill(f.pid, SIGTERM);
+	assert_int_equal(finish(&f), 0);
+	close(tick_pipe[0]);
+	close(tick_pipe[1]);
+}
+
+static void nothing_to_listen_on(void **state UNUSED)
+{
+	struct server s = fixture(1).s;
+	struct err e = {0};
+
+	assert_int_equal(server_run(&s, &e), -1);
+	assert_string_equal(e.text, "no address to listen on");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(idle_sessions_end_at_once),
+		cmocka_unit_test(busy_session_finishes_first),
+		cmocka_unit_test(grace_has_an_end),
+		cmocka_unit_test(one_too_many_is_told_so),
+		cmocka_unit_test(out_of_descriptors),
+		cmocka_unit_test(tick_comes_again_and_again),
+		cmocka_unit_test(nothing_to_listen_on),
+	};
+
+	return cmocka_run_group_tests_name("lib/server", tests, NULL, NULL);
+}
