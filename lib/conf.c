@@ -294,7 +294,8 @@ static void scan_string(struct scan *s)
 	}
 	if (peek(s, 0) != quote)
 		s->wrong = "a quoted value is not closed on its line";
-	step(s);
+	else
+		step(s);
 }
 
 static void scan_line_comment(struct scan *s)
@@ -400,7 +401,6 @@ struct reading {
 	struct section sections[SECTIONS_MAX]; /* the first is the file itself, "" */
 	size_t n_sections;
 	struct err *e;
-	bool in_list; /* on_value() took what on_list() is called for */
 	bool failed;
 };
 
@@ -457,11 +457,11 @@ static int on_value(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result)
 	struct buf why;
 
 	*(const char **)result = value;
-	/* A list's first value after an equal sign, or any scalar. */
+	/* A list's first value after an equal sign, or any scalar.  An empty list sets
+	 * nothing, and `+=` adds to a list. */
 	if (opt->nvalues <= 1 && now->seen[row])
 		return fail_item(cfg, it, "is set twice");
 	now->seen[row] = true;
-	now->in_list = is_list(it);
 	buf_init(&why, VALUE_MAX);
 
 	bool ok = set_value(it, str_of(value), now->base, &why);
@@ -470,21 +470,6 @@ static int on_value(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result)
 		fail_item(cfg, it, buf_cstr(&why));
 	buf_fini(&why);
 	return ok ? 0 : -1;
-}
-
-/* on_list - after each value of a list, and for an empty list */
-static int on_list(cfg_t *cfg, cfg_opt_t *opt)
-{
-	size_t row = row_of(cfg, opt);
-	bool has_value = now->in_list;
-
-	now->in_list = false;
-	if (has_value)
-		return 0;
-	if (now->seen[row])
-		return fail_item(cfg, &now->table->items[row], "is set twice");
-	now->seen[row] = true;
-	return 0;
 }
 
 static struct section *section_get(const char *name)
@@ -525,10 +510,7 @@ static void make_opts(void)
 		const cfg_opt_t list =
 			CFG_STR_LIST_CB(it->name, NULL, CFGF_NODEFAULT, on_value);
 
-		s->opts[s->n] = is_list(it) ? list : scalar;
-		if (is_list(it))
-			s->opts[s->n].validcb = on_list;
-		s->n++;
+		s->opts[s->n++] = is_list(it) ? list : scalar;
 	}
 	for (size_t i = 0; i < now->n_sections; i++) {
 		const cfg_opt_t end = CFG_END();
