@@ -50,7 +50,7 @@ struct delivery_totals {
 int delivery_commit(struct delivery *d, const struct delivery_totals *t, struct err *e) MUST_USE;
 
 /* Of slot i after a commit that returned 0: VERDICT_OK, OVER_QUOTA, TOO_LARGE,
- * or TRY_AGAIN with *why. */
+ * NO_USER (deleted meanwhile), or TRY_AGAIN; *why says more for the last two. */
 enum verdict_code delivery_result(const struct delivery *d, size_t i, struct err *why);
 
 /* After open and all writes, committed or not: what was written, for handing it on

@@ -24,11 +24,14 @@ struct store;
 struct maildrop_entry {
 	uint64_t id;
 	uint64_t size;       /* octets as RFC 1939 counts them, trace included */
-	uint32_t volume;
-	uint32_t trace_n;    /* octets of maildrop_trace() */
-	uint32_t trace_at;   /* private */
-	uint32_t header_end; /* stored octets of the shared header, for TOP; 0 = see message */
 	uint64_t stored;     /* octets of the shared body in stored form */
+	uint64_t header_end; /* stored octets of the shared header and its empty line, for
+	                        TOP; 0 = the message has no empty line */
+	uint32_t volume;
+	uint32_t slot;       /* offset of the slot's state in the message file */
+	uint64_t line_at;    /* private: offset of the event's octet in the maildrop */
+	uint32_t trace_n;    /* private: of the percent-encoded trace */
+	uint64_t trace_at;   /* private */
 	bool read;           /* was retrieved in an earlier session */
 	bool seen;           /* caller: was retrieved in this session */
 	bool removed;        /* caller: is to be removed at maildrop_commit() */
@@ -48,17 +51,21 @@ void maildrop_close(struct maildrop **m);
 /* Oldest first; the array stays where it is until close. */
 size_t maildrop_count(const struct maildrop *m);
 struct maildrop_entry *maildrop_entry(struct maildrop *m, size_t i); /* i < count */
-/* The recipient's own header lines in stored form; borrowed until close. */
-struct str maildrop_trace(const struct maildrop *m, const struct maildrop_entry *en);
-/* When the owner last opened it, from the lease; 0 = never. */
+/* The recipient's own header lines in stored form; borrowed until the next call. */
+struct str maildrop_trace(struct maildrop *m, const struct maildrop_entry *en);
+/* When maildrop_touch() was last called for it, in an earlier session; 0 = never. */
 uint64_t maildrop_last_open_ms(const struct maildrop *m);
+/* Writes down that the owner opened it now (RFC 2449 s6.5, LOGIN-DELAY). */
+int maildrop_touch(struct maildrop *m, struct err *e);
 
 /*
  * maildrop_commit - RFC 1939's UPDATE state
  *
  * Appends a line for every entry marked removed (and for those seen that were
  * not read before), makes them durable in one sync if anything was removed, and
- * then releases the messages.  -1: nothing was removed; the marks stand.
+ * then releases the messages.  -1: nothing was removed; the marks stand.  0 with
+ * e->class set: done, but *e says what could not be tidied up (a leaked file, which
+ * `popstore check` finds), for one line in the log.
  */
 int maildrop_commit(struct maildrop *m, struct err *e);
 
@@ -67,16 +74,30 @@ int maildrop_commit(struct maildrop *m, struct err *e);
 struct maildrop_add {
 	uint64_t id;
 	uint32_t volume;
+	uint32_t slot;       /* offset of the slot's state in the message file */
 	uint64_t size;       /* RFC 1939 octets of the shared part */
 	uint64_t stored;
 	uint64_t header_end;
-	struct str trace;    /* stored form, whole lines; at most MESSAGE_TRACE_MAX */
+	struct str trace;    /* percent-encoded as in struct message_slot */
 	bool check_quota;    /* refuse by the quota rule (verdict_quota()) */
 };
 
 /* Appends, not durable by itself.  *verdict (enum verdict_code as int) is not 0 when the
- * quota rule refused, and then nothing was written. */
+ * quota rule refused, and then nothing was written.  ERR_PERM 5.1.1 when the account
+ * was deleted meanwhile, also if it was made anew since. */
 int maildrop_append(struct store *s, const struct account *a, const struct maildrop_add *add,
 		    int *verdict, struct err *e);
+
+/* ---- for the rest of the store -------------------------------------------------- */
+
+/* One read of the tail, without the lock. */
+int maildrop_totals(struct store *s, const struct account *a, uint64_t *messages,
+		    uint64_t *octets, struct err *e);
+/* Was this message ever put in, as far as the lines go back? */
+int maildrop_mentions(struct store *s, const struct account *a, uint64_t id, bool *mentioned,
+		      struct err *e);
+/* Ends a maildrop: under its lock every message is released and the file removed.
+ * The account's profile is gone already. */
+int maildrop_release_all(struct store *s, const struct account *a, struct err *e);
 
 #endif

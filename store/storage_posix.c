@@ -165,22 +165,17 @@ static int write_all(int fd, struct str bytes, uint64_t at)
 	return 0;
 }
 
-/* read_some - up to n octets; fewer only at the end of the file */
+/* read_some - up to n octets; fewer only at the end of the file (a regular file gives
+ * fewer for no other reason, so nobody asks a second time) */
 static int read_some(int fd, uint64_t at, char *to, size_t n, size_t *got)
 {
-	*got = 0;
-	while (*got < n) {
-		ssize_t r = pread(fd, to + *got, n - *got, (off_t)(at + *got));
+	ssize_t r;
 
-		if (r < 0 && errno == EINTR)
-			continue;
-		if (r < 0)
-			return -1;
-		if (r == 0)
-			break;
-		*got += (size_t)r;
-	}
-	return 0;
+	do
+		r = pread(fd, to, n, (off_t)at);
+	while (r < 0 && errno == EINTR);
+	*got = r < 0 ? 0 : (size_t)r;
+	return r < 0 ? -1 : 0;
 }
 
 int storage_read(struct storage *st, const char *path, struct buf *out, bool *found,
@@ -498,9 +493,12 @@ int storage_draft_rewrite(struct storage_draft *d, uint64_t offset, struct str b
 	return 0;
 }
 
-int storage_draft_fd(const struct storage_draft *d)
+int storage_draft_read(struct storage_draft *d, uint64_t offset, char *to, size_t n,
+		       size_t *got, struct err *e)
 {
-	return d->fd;
+	if (read_some(d->fd, offset, to, n, got) < 0)
+		return err_sys(e, "read a message in %s", d->st->name);
+	return 0;
 }
 
 /* link_in - link_name() where the directory may not be there yet, or be removed

@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: ISC */
+#include "store/delivery.h"
+
+#include "lib/conn.h"
+#include "store/maildrop.h"
+#include "store/message.h"
+#include "store/record.h"
+#include "store/store_int.h"
+
+#include <string.h>
+#include <xxhash.h>
+
+enum {
+	/* A message up to this size is written by one system call at its end; a larger
+	 * one goes to the disk as it comes. */
+	HELD_OCTETS = 65536,
+	TRACE_ENCODED_MAX = 3 * MESSAGE_TRACE_MAX,
+};
+
+struct recipient {
+	struct account account;
+	struct buf trace; /* percent-encoded */
+	uint64_t trace_n; /* octets of the trace itself */
+	enum verdict_code result;
+	struct err why;
+};
+
+struct delivery {
+	struct store *s;
+	struct buf sender, envelope_id;
+	struct recipient *rcpt;
+	size_t n, cap;
+
+	struct writer *writer;
+	struct volume *volume;
+	struct storage_draft *draft; /* NULL before open */
+	struct message_info info;
+	struct message_slot *slots;
+	struct buf held; /* header and the first octets, until it is flushed */
+	bool flushed;
+	XXH3_state_t *sum;
+	uint64_t stored;
+	bool running; /* counted by the writer */
+};
+
+struct delivery *delivery_begin(struct store *s, struct str sender, struct str envelope_id)
+{
+	struct delivery *d = xalloc(sizeof *d);
+
+	d->s = s;
+	buf_init(&d->sender, 1024);
+	buf_init(&d->envelope_id, 256);
+	buf_put(&d->sender, sender);
+	buf_put(&d->envelope_id, envelope_id);
+	buf_init(&d->held, MESSAGE_HEADER_MAX + HELD_OCTETS);
+	return d;
+}
+
+size_t delivery_rcpt(struct delivery *d, const struct account *a, struct str trace)
+{
+	must(d->draft == NULL && trace.n <= MESSAGE_TRACE_MAX);
+	for (size_t i = 0; i < d->n; i++)
+		if (d->rcpt[i].account.uid == a->uid)
+			return i;
+	if (d->n == d->cap) {
+		size_t cap = d->cap ? d->cap * 2 : 4;
+
+		d->rcpt = xgrow(d->rcpt, d->cap * sizeof *d->rcpt, cap * sizeof *d->rcpt);
+		d->cap = cap;
+	}
+
+	struct recipient *r = &d->rcpt[d->n];
+
+	r->account = *a;
+	r->result = VERDICT_TRY_AGAIN;
+	r->trace_n = trace.n;
+	buf_init(&r->trace, TRACE_ENCODED_MAX);
+	record_encode(trace, true, &r->trace);
+	return d->n++;
+}
+
+size_t delivery_recipients(const struct delivery *d)
+{
+	return d->n;
+}
+
+uint64_t delivery_id(const struct delivery *d)
+{
+	return d->info.id;
+}
+
+/* ---- the file ------------------------------------------------------------------- */
+
+static void describe(struct delivery *d)
+{
+	d->slots = xalloc(d->n * sizeof *d->slots);
+	for (size_t i = 0; i < d->n; i++)
+		d->slots[i] = (struct message_slot){
+			.name = d->rcpt[i].account.name,
+			.uid = d->rcpt[i].account.uid,
+			.state = '+',
+			.trace = buf_str(&d->rcpt[i].trace),
+		};
+	d->info.arrived_ms = clock_unix_ms();
+	d->info.from = buf_str(&d->sender);
+	d->info.envelope_id = buf_str(&d->envelope_id);
+	d->info.n_slots = d->n;
+	d->info.slots = d->slots;
+}
+
+int delivery_open(struct delivery *d, struct err *e)
+{
+	must(d->draft == NULL);
+	d->volume = store_pick_volume(d->s, e);
+	if (d->volume == NULL || store_writer(d->s, &d->writer, e) < 0 ||
+	    writer_id(d->writer, true, &d->info.id, e) < 0)
+		return -1;
+	d->running = true;
+	if (storage_draft_begin(d->volume->storage, &d->draft, e) < 0)
+		return -1;
+	describe(d);
+	message_header_print(&d->info, &d->held);
+	if (buf_over(&d->held))
+		return err_set(e, ERR_PERM, "5.5.3", "too many recipients for one message");
+	d->sum = XXH3_createState();
+	must(d->sum != NULL);
+	XXH3_64bits_reset(d->sum);
+	return 0;
+}
+
+static int flush(struct delivery *d, struct err *e)
+{
+	if (d->flushed)
+		return 0;
+	if (storage_draft_write(d->draft, buf_str(&d->held), e) < 0)
+		return -1;
+	d->flushed = true;
+	buf_fini(&d->held);
+	return 0;
+}
+
+int delivery_write(struct delivery *d, struct str stored, struct err *e)
+{
+	must(d->draft != NULL);
+	XXH3_64bits_update(d->sum, stored.p, stored.n);
+	d->stored += stored.n;
+	if (!d->flushed && d->held.n + stored.n <= d->info.body + HELD_OCTETS) {
+		buf_put(&d->held, stored);
+		return 0;
+	}
+	if (flush(d, e) < 0)
+		return -1;
+	return storage_draft_write(d->draft, stored, e);
+}
+
+/* finish - the header again, now that everything in it is known */
+static int finish(struct delivery *d, const struct delivery_totals *t, struct err *e)
+{
+	struct buf header;
+	int rc;
+
+	d->info.stored = d->stored;
+	d->info.size = t->size;
+	d->info.header_end = t->header_end;
+	d->info.sum = XXH3_64bits_digest(d->sum);
+	buf_init(&header, MESSAGE_HEADER_MAX);
+	message_header_print(&d->info, &header);
+	if (d->flushed) {
+		rc = storage_draft_rewrite(d->draft, 0, buf_str(&header), e);
+	} else {
+		memcpy(d->held.p, header.p, header.n);
+		rc = flush(d, e);
+	}
+	buf_fini(&header);
+	return rc;
+}
+
+/* ---- giving it to the recipients --------------------------------------------------- */
+
+static int hand_over(struct delivery *d, size_t i, int *verdict, struct err *e)
+{
+	struct recipient *r = &d->rcpt[i];
+	struct maildrop_add add = {
+		.id = d->info.id,
+		.volume = d->volume->number,
+		.slot = d->slots[i].offset,
+		.size = d->info.size + r->trace_n,
+		.stored = d->info.stored,
+		.header_end = d->info.header_end,
+		.trace = buf_str(&r->trace),
+		.check_quota = true,
+	};
+
+	return maildrop_append(d->s, &r->account, &add, verdict, e);
+}
+
+static void deliver_one(struct delivery *d, size_t i)
+{
+	struct recipient *r = &d->rcpt[i];
+	int verdict = VERDICT_OK;
+	struct err leak;
+
+	if (hand_over(d, i, &verdict, &r->why) < 0)
+		r->result = r->why.class == ERR_PERM ? VERDICT_NO_USER : VERDICT_TRY_AGAIN;
+	else
+		r->result = (enum verdict_code)verdict;
+	if (r->result == VERDICT_OK)
+		return;
+	/* If this fails the file is kept for nobody, until `popstore check` sees it. */
+	if (message_release(d->s, d->volume->number, d->info.id, r->account.uid, &leak) < 0 &&
+	    r->result == VERDICT_TRY_AGAIN)
+		err_add(&r->why, "%s", leak.text);
+}
+
+int delivery_commit(struct delivery *d, const struct delivery_totals *t, struct err *e)
+{
+	must(d->draft != NULL && d->n > 0);
+	if (finish(d, t, e) < 0 ||
+	    storage_draft_commit(d->draft, message_path(d->info.id).s, e) < 0)
+		return -1;
+	for (size_t i = 0; i < d->n; i++)
+		deliver_one(d, i);
+	writer_done(d->writer, d->info.id);
+	d->running = false;
+	return 0;
+}
+
+enum verdict_code delivery_result(const struct delivery *d, size_t i, struct err *why)
+{
+	must(i < d->n);
+	*why = d->rcpt[i].why;
+	return d->rcpt[i].result;
+}
+
+int delivery_read(struct delivery *d, uint64_t offset, char *to, size_t n, size_t *got,
+		  struct err *e)
+{
+	must(d->draft != NULL);
+	if (flush(d, e) < 0)
+		return -1;
+	return storage_draft_read(d->draft, d->info.body + offset, to, n, got, e);
+}
+
+void delivery_end(struct delivery **dp)
+{
+	struct delivery *d = *dp;
+
+	if (d == NULL)
+		return;
+	if (d->running)
+		writer_done(d->writer, d->info.id);
+	storage_draft_end(&d->draft);
+	for (size_t i = 0; i < d->n; i++)
+		buf_fini(&d->rcpt[i].trace);
+	xfree(&d->rcpt);
+	xfree(&d->slots);
+	buf_fini(&d->sender);
+	buf_fini(&d->envelope_id);
+	buf_fini(&d->held);
+	XXH3_freeState(d->sum);
+	xfree(dp);
+}

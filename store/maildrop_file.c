@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: ISC */
+#include "store/maildrop_int.h"
+
+#include "store/store_int.h"
+#include "store/verdict.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+struct place maildrop_place(const struct account *a)
+{
+	struct place p;
+
+	name_place("accounts", &a->name, "maildrop", &p);
+	return p;
+}
+
+int maildrop_damaged(struct err *e, const struct account *a, uint64_t line, const char *why)
+{
+	return err_set(e, ERR_TEMP, "4.3.0",
+		       "maildrop of %s is damaged behind line %" PRIu64
+		       ": %s; mend it with `popstore check --repair`",
+		       a->name.s, line, why);
+}
+
+int maildrop_file_lock(struct store *s, const struct account *a, enum storage_mode mode,
+		       struct storage_file **out, struct err *e)
+{
+	struct place place = maildrop_place(a);
+	bool gone = true, found;
+
+	*out = NULL;
+	/* Whoever replaces or removes the file does it under its lock; whoever waited
+	 * for that lock holds a file without a name then. */
+	while (gone) {
+		if (storage_file_open(s->root, place.path, mode, out, &found, e) < 0)
+			return -1;
+		if (!found)
+			return 0;
+		if (storage_file_lock(*out, &gone, e) < 0) {
+			storage_file_close(out);
+			return -1;
+		}
+		if (gone)
+			storage_file_close(out);
+	}
+	return 0;
+}
+
+/* ---- the tail ------------------------------------------------------------------ */
+
+int maildrop_file_tail(struct storage_file *f, const struct account *a,
+		       struct maildrop_tail *out, struct err *e)
+{
+	char tail[2 * MAILDROP_LINE_MAX];
+	size_t got;
+
+	*out = (struct maildrop_tail){0};
+	if (storage_file_size(f, &out->size, e) < 0)
+		return -1;
+
+	uint64_t from = out->size > sizeof tail ? out->size - sizeof tail : 0;
+
+	if (storage_file_read(f, from, tail, (size_t)(out->size - from), &got, e) < 0)
+		return -1;
+
+	const char *nl = got ? memrchr(tail, '\n', got) : NULL;
+
+	if (nl == NULL)
+		return from == 0 ? 0 : maildrop_damaged(e, a, 0, "its end has no line");
+	out->end = from + (uint64_t)(nl - tail) + 1;
+
+	const char *start = memrchr(tail, '\n', (size_t)(nl - tail));
+
+	if (start == NULL && from > 0)
+		return maildrop_damaged(e, a, 0, "its last line is too long");
+	start = start ? start + 1 : tail;
+	if (!maildrop_line_parse((struct str){start, (size_t)(nl - start)}, a->uid, &out->last))
+		return maildrop_damaged(e, a, 0, "its last line is not well formed");
+	out->last.trace = (struct str){"", 0};
+	return 0;
+}
+
+static void put_header(const struct account *a, struct buf *text)
+{
+	struct maildrop_line header = {.event = MAILDROP_HEADER};
+
+	maildrop_line_print(&header, a->uid, text);
+}
+
+/* same_incarnation - the account is still the one the caller found */
+static int same_incarnation(struct store *s, const struct account *a, struct err *e)
+{
+	struct account now;
+	bool found;
+
+	if (account_find(s, &a->name, &now, &found, e) < 0)
+		return -1;
+	if (!found || now.uid != a->uid)
+		return err_set(e, ERR_PERM, "5.1.1", "account %s was deleted", a->name.s);
+	return 0;
+}
+
+int maildrop_file_prepare(struct store *s, struct storage_file *f, const struct account *a,
+			  struct maildrop_tail *out, struct buf *text, struct err *e)
+{
+	if (maildrop_file_tail(f, a, out, e) < 0) {
+		struct err other;
+
+		/* Lines of another incarnation look damaged, since the uid is in every
+		 * checksum: tell the one from the other. */
+		if (same_incarnation(s, a, &other) < 0)
+			*e = other;
+		return -1;
+	}
+	if (out->size > out->end && storage_file_cut(f, out->end, e) < 0)
+		return -1;
+	if (out->end > 0)
+		return 0;
+	put_header(a, text);
+	return same_incarnation(s, a, e);
+}
+
+/* ---- one line from the delivery side ---------------------------------------------- */
+
+static int append_line(struct store *s, struct storage_file *f, const struct account *a,
+		       const struct maildrop_add *add, int *verdict, struct err *e)
+{
+	struct maildrop_tail tail;
+	struct buf text;
+	int rc = -1;
+
+	buf_init(&text, 2 * MAILDROP_LINE_MAX);
+	if (maildrop_file_prepare(s, f, a, &tail, &text, e) < 0)
+		goto out;
+	*verdict = add->check_quota ? (int)verdict_quota(a, tail.last.octets, add->size)
+				    : VERDICT_OK;
+	if (*verdict != VERDICT_OK) {
+		rc = 0;
+		goto out;
+	}
+
+	struct maildrop_line line = {
+		.number = tail.last.number + 1,
+		.event = MAILDROP_ADDED,
+		.id = add->id,
+		.volume = add->volume,
+		.slot = add->slot,
+		.size = add->size,
+		.stored = add->stored,
+		.header_end = add->header_end,
+		.trace = add->trace,
+		.count = tail.last.count + 1,
+		.octets = tail.last.octets + add->size,
+	};
+
+	maildrop_line_print(&line, a->uid, &text);
+	must(!buf_over(&text));
+	rc = storage_file_append(f, tail.end, buf_str(&text), e);
+out:
+	buf_fini(&text);
+	return rc;
+}
+
+int maildrop_append(struct store *s, const struct account *a, const struct maildrop_add *add,
+		    int *verdict, struct err *e)
+{
+	struct storage_file *f;
+
+	if (maildrop_file_lock(s, a, STORAGE_APPEND, &f, e) < 0)
+		return err_add(e, "deliver to %s", a->name.s);
+	if (f == NULL)
+		return err_set(e, ERR_PERM, "5.1.1", "account %s was deleted", a->name.s);
+
+	int rc = append_line(s, f, a, add, verdict, e);
+
+	storage_file_close(&f);
+	return rc < 0 ? err_add(e, "deliver to %s", a->name.s) : 0;
+}
+
+int maildrop_totals(struct store *s, const struct account *a, uint64_t *messages,
+		    uint64_t *octets, struct err *e)
+{
+	struct place place = maildrop_place(a);
+	struct maildrop_tail tail = {0};
+	struct storage_file *f;
+	bool found;
+
+	*messages = *octets = 0;
+	if (storage_file_open(s->root, place.path, STORAGE_READ, &f, &found, e) < 0)
+		return -1;
+	if (!found)
+		return 0;
+
+	int rc = maildrop_file_tail(f, a, &tail, e);
+
+	storage_file_close(&f);
+	*messages = tail.last.count;
+	*octets = tail.last.octets;
+	return rc;
+}

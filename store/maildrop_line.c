@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: ISC */
+#include "store/maildrop_line.h"
+
+#include "store/id.h"
+
+#include <inttypes.h>
+#include <string.h>
+#include <xxhash.h>
+
+static const char header[] = "popstore-maildrop 1 ";
+
+enum { SUM_DIGITS = 16 };
+
+void maildrop_line_print(const struct maildrop_line *l, uint64_t uid, struct buf *out)
+{
+	size_t from = out->n;
+
+	if (l->event == MAILDROP_HEADER) {
+		buf_printf(out, "%s%s", header, id_print(uid).c);
+	} else {
+		buf_printf(out, "%" PRIu64 " %c %s", l->number, (char)l->event,
+			   id_print(l->id).c);
+		if (l->event == MAILDROP_ADDED)
+			buf_printf(out, " %" PRIu32 " %" PRIu32 " %" PRIu64 " %" PRIu64
+					" %" PRIu64 " " STR_FMT,
+				   l->volume, l->slot, l->size, l->stored, l->header_end,
+				   STR_ARG(l->trace.n ? l->trace : STR("-")));
+		buf_printf(out, " %" PRIu64 " %" PRIu64, l->count, l->octets);
+	}
+	if (!buf_over(out))
+		buf_printf(out, " %016" PRIx64 "\n",
+			   XXH3_64bits_withSeed(out->p + from, out->n - from, uid));
+}
+
+/* sum_matches - takes the sum off the end of *text and checks it */
+static bool sum_matches(struct str *text, uint64_t uid, size_t event_at)
+{
+	uint64_t want, sum;
+
+	if (text->n < SUM_DIGITS + 1 || text->p[text->n - SUM_DIGITS - 1] != ' ' ||
+	    !str_hex64((struct str){text->p + text->n - SUM_DIGITS, SUM_DIGITS}, &want))
+		return false;
+	text->n -= SUM_DIGITS + 1;
+	if (event_at < text->n && text->p[event_at] == MAILDROP_DROPPED) {
+		char copy[MAILDROP_LINE_MAX];
+
+		if (text->n > sizeof copy)
+			return false;
+		memcpy(copy, text->p, text->n);
+		copy[event_at] = MAILDROP_ADDED;
+		sum = XXH3_64bits_withSeed(copy, text->n, uid);
+	} else {
+		sum = XXH3_64bits_withSeed(text->p, text->n, uid);
+	}
+	return sum == want;
+}
+
+static bool parse_header(struct str text, uint64_t uid, struct maildrop_line *out)
+{
+	uint64_t id;
+
+	if (!sum_matches(&text, uid, SIZE_MAX))
+		return false;
+	text.p += sizeof header - 1;
+	text.n -= sizeof header - 1;
+	out->event = MAILDROP_HEADER;
+	return id_parse(text, &id) && id == uid;
+}
+
+static bool parse_added(struct str *rest, struct maildrop_line *out)
+{
+	if (!str_u32(str_word(rest), &out->volume) || !str_u32(str_word(rest), &out->slot) ||
+	    !str_u64(str_word(rest), &out->size) || !str_u64(str_word(rest), &out->stored) ||
+	    !str_u64(str_word(rest), &out->header_end))
+		return false;
+	out->trace = str_word(rest);
+	if (str_eq(out->trace, STR("-")))
+		out->trace.n = 0;
+	else if (out->trace.n == 0)
+		return false;
+	return true;
+}
+
+static bool parse_event(struct str word, struct maildrop_line *out)
+{
+	if (word.n != 1 || memchr("+xr-", word.p[0], 4) == NULL)
+		return false;
+	out->event = (enum maildrop_event)word.p[0];
+	return true;
+}
+
+bool maildrop_line_parse(struct str text, uint64_t uid, struct maildrop_line *out)
+{
+	struct str rest = text, word;
+
+	*out = (struct maildrop_line){0};
+	if (str_starts(text, str_of(header)))
+		return parse_header(text, uid, out);
+	if (!str_u64(str_word(&rest), &out->number))
+		return false;
+	out->event_at = (uint32_t)(rest.p - text.p);
+	if (!sum_matches(&text, uid, out->event_at))
+		return false;
+	rest.n = (size_t)(text.p + text.n - rest.p);
+	word = str_word(&rest);
+	if (!parse_event(word, out) || !id_parse(str_word(&rest), &out->id))
+		return false;
+	if ((out->event == MAILDROP_ADDED || out->event == MAILDROP_DROPPED) &&
+	    !parse_added(&rest, out))
+		return false;
+	return str_u64(str_word(&rest), &out->count) && str_u64(rest, &out->octets);
+}
