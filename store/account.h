@@ -27,19 +27,19 @@ struct account {
 	struct name name;
 	uint64_t uid;
 	uint64_t created_ms;
-	unsigned flags;       /* enum account_flag */
-	uint64_t quota;       /* octets, or QUOTA_NONE */
-	uint64_t overdraft;   /* octets above the quota that one message may reach */
-	char owner[128];      /* free text */
-	char group[64];       /* management group, "" = world */
+	unsigned flags;	    /* enum account_flag */
+	uint64_t quota;	    /* octets, or QUOTA_NONE */
+	uint64_t overdraft; /* octets above the quota that one message may reach */
+	char owner[128];    /* free text */
+	char group[64];	    /* management group, "" = world */
 };
 
 struct account_usage {
 	uint64_t messages, octets;
 };
 
-int account_find(struct store *s, const struct name *name, struct account *out, bool *found,
-		 struct err *e);
+int account_find(struct store *s, const struct name *name, struct account *out,
+		 bool *found, struct err *e);
 /* Fills *out with the domain's defaults under this name, to change and create. */
 int account_template(struct store *s, const struct name *name, struct account *out,
 		     struct err *e);
@@ -59,16 +59,17 @@ int account_usage(struct store *s, const struct account *a, struct account_usage
 /* Every account whose name matches the glob `pattern`, in no order, `default`
  * ones included; `each` returns false to stop. */
 int account_each(struct store *s, struct str pattern,
-		 bool (*each)(const struct account *a, void *ctx), void *ctx, struct err *e);
+		 bool (*each)(const struct account *a, void *ctx), void *ctx,
+		 struct err *e);
 /* The same for damaged profiles: a profile that cannot be read ends account_each()
  * with an error that names it; this variant reports it through `bad` and goes on. */
 int account_walk(struct store *s, struct str pattern,
 		 bool (*each)(const struct account *a, void *ctx),
-		 bool (*bad)(const struct name *n, const struct err *why, void *ctx), void *ctx,
-		 struct err *e);
+		 bool (*bad)(const struct name *n, const struct err *why, void *ctx),
+		 void *ctx, struct err *e);
 
 bool account_is_template(const struct account *a);
-const char *account_flag_name(unsigned flag);            /* "DISMAIL" */
+const char *account_flag_name(unsigned flag);			 /* "DISMAIL" */
 bool account_flag_parse(struct str s, unsigned *flag, bool *on); /* "nodismail" */
 
 #endif

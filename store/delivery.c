@@ -43,7 +43,8 @@ struct delivery {
 	bool running; /* counted by the writer */
 };
 
-struct delivery *delivery_begin(struct store *s, struct str sender, struct str envelope_id)
+struct delivery *delivery_begin(struct store *s, struct str sender,
+				struct str envelope_id)
 {
 	struct delivery *d = xalloc(sizeof *d);
 
@@ -121,7 +122,8 @@ int delivery_open(struct delivery *d, struct err *e)
 	describe(d);
 	message_header_print(&d->info, &d->held);
 	if (buf_over(&d->held))
-		return err_set(e, ERR_PERM, "5.5.3", "too many recipients for one message");
+		return err_set(e, ERR_PERM, "5.5.3",
+			       "too many recipients for one message");
 	d->sum = XXH3_createState();
 	must(d->sum != NULL);
 	XXH3_64bits_reset(d->sum);
@@ -201,13 +203,15 @@ static void deliver_one(struct delivery *d, size_t i)
 	struct err leak;
 
 	if (hand_over(d, i, &verdict, &r->why) < 0)
-		r->result = r->why.class == ERR_PERM ? VERDICT_NO_USER : VERDICT_TRY_AGAIN;
+		r->result =
+			r->why.class == ERR_PERM ? VERDICT_NO_USER : VERDICT_TRY_AGAIN;
 	else
 		r->result = (enum verdict_code)verdict;
 	if (r->result == VERDICT_OK)
 		return;
 	/* If this fails the file is kept for nobody, until `popstore check` sees it. */
-	if (message_release(d->s, d->volume->number, d->info.id, r->account.uid, &leak) < 0 &&
+	if (message_release(d->s, d->volume->number, d->info.id, r->account.uid, &leak) <
+		    0 &&
 	    r->result == VERDICT_TRY_AGAIN)
 		err_add(&r->why, "%s", leak.text);
 }

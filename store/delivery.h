@@ -26,7 +26,8 @@
 struct store;
 struct delivery;
 
-struct delivery *delivery_begin(struct store *s, struct str sender, struct str envelope_id);
+struct delivery *delivery_begin(struct store *s, struct str sender,
+				struct str envelope_id);
 /* Returns the slot's number, the first one when the account was named before.
  * `trace` (header lines of this recipient alone, in stored form) is copied; that of the first
  * naming stands. */
@@ -40,14 +41,15 @@ uint64_t delivery_id(const struct delivery *d); /* after open */
 int delivery_write(struct delivery *d, struct str stored, struct err *e) MUST_USE;
 
 struct delivery_totals {
-	uint64_t size;       /* RFC 1939 octets of what was written */
+	uint64_t size;	     /* RFC 1939 octets of what was written */
 	uint64_t header_end; /* stored octets */
 };
 
 /* Makes the message durable and gives it to the recipients.  -1: nobody got it (e
  * says why; for all recipients alike).  0: see delivery_result(). With no
  * recipients it fails a promise. */
-int delivery_commit(struct delivery *d, const struct delivery_totals *t, struct err *e) MUST_USE;
+int delivery_commit(struct delivery *d, const struct delivery_totals *t,
+		    struct err *e) MUST_USE;
 
 /* Of slot i after a commit that returned 0: VERDICT_OK, OVER_QUOTA, TOO_LARGE,
  * NO_USER (deleted meanwhile), or TRY_AGAIN; *why says more for the last two. */

@@ -12,10 +12,10 @@
 struct store;
 
 struct domain {
-	struct name name;         /* the domain itself */
-	struct name alias_of;     /* "" unless an alias domain */
-	char delimiters[8];       /* of subaddresses; "" = none */
-	bool own_delimiters;      /* set here, not taken from the configuration */
+	struct name name;     /* the domain itself */
+	struct name alias_of; /* "" unless an alias domain */
+	char delimiters[8];   /* of subaddresses; "" = none */
+	bool own_delimiters;  /* set here, not taken from the configuration */
 };
 
 /* The domain as it stands; an alias is not resolved. */
@@ -34,7 +34,7 @@ int domain_update(struct store *s, const struct domain *d, struct err *e);
 int domain_delete(struct store *s, const struct name *name, struct err *e);
 
 /* Every domain, in no order.  `each` returns false to stop. */
-int domain_each(struct store *s, bool (*each)(const struct domain *d, void *ctx), void *ctx,
-		struct err *e);
+int domain_each(struct store *s, bool (*each)(const struct domain *d, void *ctx),
+		void *ctx, struct err *e);
 
 #endif

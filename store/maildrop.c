@@ -19,7 +19,7 @@ struct maildrop {
 	struct store *s;
 	struct account a;
 	struct storage_lease *lease; /* NULL: only looking */
-	struct buf text;             /* the file as it was at opening */
+	struct buf text;	     /* the file as it was at opening */
 	struct maildrop_entry *entries;
 	size_t n, cap;
 	uint64_t *tombstones; /* ids of removed messages that the file still mentions */
@@ -27,14 +27,15 @@ struct maildrop {
 	uint32_t *index; /* id -> entry number + 1, made when first needed */
 	size_t index_size;
 	struct buf trace; /* what maildrop_trace() gave last */
-	bool dropped;     /* lines were overwritten in place: the totals are too high */
+	bool dropped;	  /* lines were overwritten in place: the totals are too high */
 };
 
 /* ---- the index of ids ------------------------------------------------------------- */
 
 static uint32_t *index_slot(const struct maildrop *m, uint64_t id)
 {
-	size_t at = (size_t)(id * UINT64_C(0x9e3779b97f4a7c15) >> 20) & (m->index_size - 1);
+	size_t at =
+		(size_t)(id * UINT64_C(0x9e3779b97f4a7c15) >> 20) & (m->index_size - 1);
 
 	while (m->index[at] != 0 && m->entries[m->index[at] - 1].id != id)
 		at = (at + 1) & (m->index_size - 1);
@@ -104,8 +105,8 @@ static void add_tombstone(struct maildrop *m, uint64_t id)
 }
 
 /* apply - one line; NULL when it fits what came before, or why it does not */
-static const char *apply(struct maildrop *m, const struct maildrop_line *l, uint64_t line_at,
-			 const struct maildrop_line *before)
+static const char *apply(struct maildrop *m, const struct maildrop_line *l,
+			 uint64_t line_at, const struct maildrop_line *before)
 {
 	struct maildrop_entry *en = NULL;
 	uint64_t count = before->count, octets = before->octets;
@@ -301,8 +302,9 @@ int maildrop_touch(struct maildrop *m, struct err *e)
 
 /* ---- UPDATE ----------------------------------------------------------------------------- */
 
-static void put_event(struct buf *text, const struct maildrop *m, struct maildrop_line *last,
-		      enum maildrop_event event, const struct maildrop_entry *en)
+static void put_event(struct buf *text, const struct maildrop *m,
+		      struct maildrop_line *last, enum maildrop_event event,
+		      const struct maildrop_entry *en)
 {
 	last->number++;
 	last->event = event;
@@ -337,7 +339,8 @@ static int drop_in_place(struct maildrop *m, struct storage_file *f, struct err 
 {
 	for (size_t i = 0; i < m->n; i++)
 		if (m->entries[i].removed &&
-		    storage_file_put_octet(f, m->entries[i].line_at, MAILDROP_DROPPED, e) < 0)
+		    storage_file_put_octet(f, m->entries[i].line_at, MAILDROP_DROPPED,
+					   e) < 0)
 			return -1;
 	m->dropped = true;
 	return 0;
@@ -388,8 +391,8 @@ static void release_removed(struct maildrop *m, struct err *e)
 
 	for (size_t i = 0; i < m->n; i++)
 		if (m->entries[i].removed &&
-		    message_release(m->s, m->entries[i].volume, m->entries[i].id, m->a.uid,
-				    &one) < 0)
+		    message_release(m->s, m->entries[i].volume, m->entries[i].id,
+				    m->a.uid, &one) < 0)
 			*e = one;
 }
 
@@ -466,8 +469,8 @@ static int compact(struct maildrop *m, struct storage_file *f, struct err *e)
 	if (rc == 0)
 		put_compact(now, &text);
 	if (rc == 0 && (text.n < size / 2 || m->dropped))
-		rc = storage_put(m->s->root, place.path, buf_str(&text), STORAGE_DURABLE, NULL,
-				 e);
+		rc = storage_put(m->s->root, place.path, buf_str(&text), STORAGE_DURABLE,
+				 NULL, e);
 	buf_fini(&text);
 	maildrop_close(&now);
 	return rc;
@@ -487,7 +490,8 @@ int maildrop_commit(struct maildrop *m, struct err *e)
 	if (maildrop_file_lock(m->s, &m->a, STORAGE_WRITE, &f, e) < 0)
 		return -1;
 	if (f == NULL)
-		return err_set(e, ERR_PERM, "5.1.1", "account %s was deleted", m->a.name.s);
+		return err_set(e, ERR_PERM, "5.1.1", "account %s was deleted",
+			       m->a.name.s);
 	rc = write_events(m, f, &removed, e);
 	if (rc == 0) {
 		*e = (struct err){0};
@@ -504,8 +508,8 @@ int maildrop_commit(struct maildrop *m, struct err *e)
 
 /* ---- for the rest of the store --------------------------------------------------------------- */
 
-int maildrop_mentions(struct store *s, const struct account *a, uint64_t id, bool *mentioned,
-		      struct err *e)
+int maildrop_mentions(struct store *s, const struct account *a, uint64_t id,
+		      bool *mentioned, struct err *e)
 {
 	struct maildrop *m;
 

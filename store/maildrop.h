@@ -23,18 +23,18 @@ struct store;
 
 struct maildrop_entry {
 	uint64_t id;
-	uint64_t size;       /* octets as RFC 1939 counts them, trace included */
+	uint64_t size;	     /* octets as RFC 1939 counts them, trace included */
 	uint64_t stored;     /* octets of the shared body in stored form */
 	uint64_t header_end; /* stored octets of the shared header and its empty line, for
 	                        TOP; 0 = the message has no empty line */
 	uint32_t volume;
-	uint32_t slot;       /* offset of the slot's state in the message file */
-	uint64_t line_at;    /* private: offset of the event's octet in the maildrop */
-	uint32_t trace_n;    /* private: of the percent-encoded trace */
-	uint64_t trace_at;   /* private */
-	bool read;           /* was retrieved in an earlier session */
-	bool seen;           /* caller: was retrieved in this session */
-	bool removed;        /* caller: is to be removed at maildrop_commit() */
+	uint32_t slot;	   /* offset of the slot's state in the message file */
+	uint64_t line_at;  /* private: offset of the event's octet in the maildrop */
+	uint32_t trace_n;  /* private: of the percent-encoded trace */
+	uint64_t trace_at; /* private */
+	bool read;	   /* was retrieved in an earlier session */
+	bool seen;	   /* caller: was retrieved in this session */
+	bool removed;	   /* caller: is to be removed at maildrop_commit() */
 };
 
 struct maildrop;
@@ -74,19 +74,19 @@ int maildrop_commit(struct maildrop *m, struct err *e);
 struct maildrop_add {
 	uint64_t id;
 	uint32_t volume;
-	uint32_t slot;       /* offset of the slot's state in the message file */
-	uint64_t size;       /* RFC 1939 octets of the shared part */
+	uint32_t slot; /* offset of the slot's state in the message file */
+	uint64_t size; /* RFC 1939 octets of the shared part */
 	uint64_t stored;
 	uint64_t header_end;
-	struct str trace;    /* percent-encoded as in struct message_slot */
-	bool check_quota;    /* refuse by the quota rule (verdict_quota()) */
+	struct str trace; /* percent-encoded as in struct message_slot */
+	bool check_quota; /* refuse by the quota rule (verdict_quota()) */
 };
 
 /* Appends, not durable by itself.  *verdict (enum verdict_code as int) is not 0 when the
  * quota rule refused, and then nothing was written.  ERR_PERM 5.1.1 when the account
  * was deleted meanwhile, also if it was made anew since. */
-int maildrop_append(struct store *s, const struct account *a, const struct maildrop_add *add,
-		    int *verdict, struct err *e);
+int maildrop_append(struct store *s, const struct account *a,
+		    const struct maildrop_add *add, int *verdict, struct err *e);
 
 /* ---- for the rest of the store -------------------------------------------------- */
 
@@ -94,8 +94,8 @@ int maildrop_append(struct store *s, const struct account *a, const struct maild
 int maildrop_totals(struct store *s, const struct account *a, uint64_t *messages,
 		    uint64_t *octets, struct err *e);
 /* Was this message ever put in, as far as the lines go back? */
-int maildrop_mentions(struct store *s, const struct account *a, uint64_t id, bool *mentioned,
-		      struct err *e);
+int maildrop_mentions(struct store *s, const struct account *a, uint64_t id,
+		      bool *mentioned, struct err *e);
 /* Ends a maildrop: under its lock every message is released and the file removed.
  * The account's profile is gone already. */
 int maildrop_release_all(struct store *s, const struct account *a, struct err *e);

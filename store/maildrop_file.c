@@ -16,7 +16,8 @@ struct place maildrop_place(const struct account *a)
 	return p;
 }
 
-int maildrop_damaged(struct err *e, const struct account *a, uint64_t line, const char *why)
+int maildrop_damaged(struct err *e, const struct account *a, uint64_t line,
+		     const char *why)
 {
 	return err_set(e, ERR_TEMP, "4.3.0",
 		       "maildrop of %s is damaged behind line %" PRIu64
@@ -76,7 +77,8 @@ int maildrop_file_tail(struct storage_file *f, const struct account *a,
 	if (start == NULL && from > 0)
 		return maildrop_damaged(e, a, 0, "its last line is too long");
 	start = start ? start + 1 : tail;
-	if (!maildrop_line_parse((struct str){start, (size_t)(nl - start)}, a->uid, &out->last))
+	if (!maildrop_line_parse((struct str){start, (size_t)(nl - start)}, a->uid,
+				 &out->last))
 		return maildrop_damaged(e, a, 0, "its last line is not well formed");
 	out->last.trace = (struct str){"", 0};
 	return 0;
@@ -102,8 +104,9 @@ static int same_incarnation(struct store *s, const struct account *a, struct err
 	return 0;
 }
 
-int maildrop_file_prepare(struct store *s, struct storage_file *f, const struct account *a,
-			  struct maildrop_tail *out, struct buf *text, struct err *e)
+int maildrop_file_prepare(struct store *s, struct storage_file *f,
+			  const struct account *a, struct maildrop_tail *out,
+			  struct buf *text, struct err *e)
 {
 	if (maildrop_file_tail(f, a, out, e) < 0) {
 		struct err other;
@@ -163,8 +166,8 @@ out:
 	return rc;
 }
 
-int maildrop_append(struct store *s, const struct account *a, const struct maildrop_add *add,
-		    int *verdict, struct err *e)
+int maildrop_append(struct store *s, const struct account *a,
+		    const struct maildrop_add *add, int *verdict, struct err *e)
 {
 	struct storage_file *f;
 

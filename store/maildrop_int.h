@@ -18,8 +18,8 @@ int maildrop_file_lock(struct store *s, const struct account *a, enum storage_mo
 
 struct maildrop_tail {
 	struct maildrop_line last; /* trace not valid */
-	uint64_t end;              /* of the last whole line */
-	uint64_t size;             /* of the file; more than `end`: a torn line follows */
+	uint64_t end;		   /* of the last whole line */
+	uint64_t size;		   /* of the file; more than `end`: a torn line follows */
 };
 
 /* Reads the last line.  An empty file, or one with a torn header only, gives end 0. */
@@ -27,10 +27,12 @@ int maildrop_file_tail(struct storage_file *f, const struct account *a,
 		       struct maildrop_tail *out, struct err *e);
 /* The same for a writer that holds the lock: cuts a torn line off, and gives a new file
  * its header. `text` gets what has to be written before the caller's lines. */
-int maildrop_file_prepare(struct store *s, struct storage_file *f, const struct account *a,
-			  struct maildrop_tail *out, struct buf *text, struct err *e);
+int maildrop_file_prepare(struct store *s, struct storage_file *f,
+			  const struct account *a, struct maildrop_tail *out,
+			  struct buf *text, struct err *e);
 
 /* ERR_TEMP, names the maildrop and says what to do. */
-int maildrop_damaged(struct err *e, const struct account *a, uint64_t line, const char *why);
+int maildrop_damaged(struct err *e, const struct account *a, uint64_t line,
+		     const char *why);
 
 #endif

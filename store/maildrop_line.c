@@ -21,8 +21,9 @@ void maildrop_line_print(const struct maildrop_line *l, uint64_t uid, struct buf
 		buf_printf(out, "%" PRIu64 " %c %s", l->number, (char)l->event,
 			   id_print(l->id).c);
 		if (l->event == MAILDROP_ADDED)
-			buf_printf(out, " %" PRIu32 " %" PRIu32 " %" PRIu64 " %" PRIu64
-					" %" PRIu64 " " STR_FMT,
+			buf_printf(out,
+				   " %" PRIu32 " %" PRIu32 " %" PRIu64 " %" PRIu64
+				   " %" PRIu64 " " STR_FMT,
 				   l->volume, l->slot, l->size, l->stored, l->header_end,
 				   STR_ARG(l->trace.n ? l->trace : STR("-")));
 		buf_printf(out, " %" PRIu64 " %" PRIu64, l->count, l->octets);
@@ -69,8 +70,10 @@ static bool parse_header(struct str text, uint64_t uid, struct maildrop_line *ou
 
 static bool parse_added(struct str *rest, struct maildrop_line *out)
 {
-	if (!str_u32(str_word(rest), &out->volume) || !str_u32(str_word(rest), &out->slot) ||
-	    !str_u64(str_word(rest), &out->size) || !str_u64(str_word(rest), &out->stored) ||
+	if (!str_u32(str_word(rest), &out->volume) ||
+	    !str_u32(str_word(rest), &out->slot) ||
+	    !str_u64(str_word(rest), &out->size) ||
+	    !str_u64(str_word(rest), &out->stored) ||
 	    !str_u64(str_word(rest), &out->header_end))
 		return false;
 	out->trace = str_word(rest);

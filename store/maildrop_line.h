@@ -39,10 +39,10 @@ struct maildrop_line {
 	uint64_t id;
 	/* of an added line */
 	uint32_t volume;
-	uint32_t slot;       /* offset of the state octet in the message file */
+	uint32_t slot; /* offset of the state octet in the message file */
 	uint64_t size, stored, header_end;
-	struct str trace;    /* percent-encoded, "" = none; borrowed */
-	uint32_t event_at;   /* where in the line the event's octet is */
+	struct str trace;  /* percent-encoded, "" = none; borrowed */
+	uint32_t event_at; /* where in the line the event's octet is */
 	/* after the line */
 	uint64_t count, octets;
 };
@@ -50,6 +50,7 @@ struct maildrop_line {
 /* Appends the line with its newline. */
 void maildrop_line_print(const struct maildrop_line *l, uint64_t uid, struct buf *out);
 /* `text` is one line without its newline. */
-bool maildrop_line_parse(struct str text, uint64_t uid, struct maildrop_line *out) MUST_USE;
+bool maildrop_line_parse(struct str text, uint64_t uid,
+			 struct maildrop_line *out) MUST_USE;
 
 #endif

@@ -52,7 +52,8 @@ static int read_header(struct message *m, size_t octets, struct err *e)
 	char *to = buf_reserve(&m->header, octets - m->header.n);
 
 	must(to != NULL);
-	if (storage_file_read(m->file, m->header.n, to, octets - m->header.n, &got, e) < 0)
+	if (storage_file_read(m->file, m->header.n, to, octets - m->header.n, &got, e) <
+	    0)
 		return -1;
 	buf_used(&m->header, got);
 	return 0;
@@ -69,13 +70,14 @@ static int check_length(struct message *m, uint64_t id, struct err *e)
 		return -1;
 	if (size != m->info.body + m->info.stored)
 		return err_set(e, ERR_TEMP, "4.3.0",
-			       "damaged: %" PRIu64 " octets long, its header says %" PRIu64,
+			       "damaged: %" PRIu64
+			       " octets long, its header says %" PRIu64,
 			       size, m->info.body + m->info.stored);
 	return 0;
 }
 
-static int open_mode(struct store *s, unsigned volume, uint64_t id, enum storage_mode mode,
-		     struct message **out, struct err *e)
+static int open_mode(struct store *s, unsigned volume, uint64_t id,
+		     enum storage_mode mode, struct message **out, struct err *e)
 {
 	struct storage *st = volume_storage(s, volume, e);
 	struct message_path path = message_path(id);
@@ -173,7 +175,8 @@ int message_verify(struct message *m, struct err *e)
 		at += got;
 	}
 	if (rc == 0 && XXH3_64bits_digest(state) != m->info.sum)
-		rc = err_set(e, ERR_TEMP, "4.3.0", "%s/%s: damaged: its body fails the checksum",
+		rc = err_set(e, ERR_TEMP, "4.3.0",
+			     "%s/%s: damaged: its body fails the checksum",
 			     storage_name(m->storage), m->path.s);
 	XXH3_freeState(state);
 	xfree(&piece);
@@ -259,7 +262,8 @@ int message_set_aside(struct store *s, unsigned volume, uint64_t id, struct err 
 	uint64_t size;
 	bool found;
 
-	if (st == NULL || storage_file_open(st, from.s, STORAGE_READ, &file, &found, e) < 0)
+	if (st == NULL ||
+	    storage_file_open(st, from.s, STORAGE_READ, &file, &found, e) < 0)
 		return -1;
 	if (!found)
 		return 0;
@@ -351,7 +355,11 @@ static bool wanted(const struct walk *w, const char *name, size_t at, size_t n)
 
 static int walk_volume(const struct walk *w, struct err *e)
 {
-	enum { PREFIX = 9, DAY = 8, MINUTE = 13 }; /* "messages/", "20261121", and "/2013" */
+	enum {
+		PREFIX = 9,
+		DAY = 8,
+		MINUTE = 13
+	}; /* "messages/", "20261121", and "/2013" */
 	struct names days, minutes;
 	int rc = sorted(w->st, "messages", &days, e);
 

@@ -152,7 +152,8 @@ static bool parse_head(struct str *rest, struct message_info *mi)
 
 	if (!next_value(rest, "id", &id) || !id_parse(id, &mi->id) ||
 	    !next_u64(rest, "arrived", &mi->arrived_ms) ||
-	    !next_u64(rest, "stored", &mi->stored) || !next_u64(rest, "size", &mi->size) ||
+	    !next_u64(rest, "stored", &mi->stored) ||
+	    !next_u64(rest, "size", &mi->size) ||
 	    !next_u64(rest, "header", &mi->header_end) ||
 	    !next_hex(rest, "body-sum", &mi->sum) || !next_u64(rest, "slots", &n) ||
 	    !next_value(rest, "env-id", &mi->envelope_id) ||

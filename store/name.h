@@ -43,7 +43,7 @@ int name_parse(const struct settings *set, struct str s, struct name *out, struc
 /* A domain: letters, digits, hyphens, dots, UTF-8 labels; folded. */
 int name_domain(struct str s, struct name *out, struct err *e);
 
-struct str name_local(const struct name *n);  /* borrowed from n */
+struct str name_local(const struct name *n);	 /* borrowed from n */
 struct str name_domain_of(const struct name *n); /* borrowed from n */
 
 /* "<tree>/ab/cd/alice@example.org"; `leaf`, if not NULL, is appended as "/leaf". */

@@ -53,7 +53,8 @@ int storage_read(struct storage *st, const char *path, struct buf *out, bool *fo
 int storage_put(struct storage *st, const char *path, struct str bytes, int flags,
 		bool *existed, struct err *e) MUST_USE;
 /* Gone already is success.  With STORAGE_DURABLE it stays gone. */
-int storage_remove(struct storage *st, const char *path, int flags, struct err *e) MUST_USE;
+int storage_remove(struct storage *st, const char *path, int flags,
+		   struct err *e) MUST_USE;
 /* Moves an object or a whole directory; an existing `to` is refused (*existed). */
 int storage_rename(struct storage *st, const char *from, const char *to, bool *existed,
 		   struct err *e) MUST_USE;
@@ -63,7 +64,8 @@ int storage_remove_tree(struct storage *st, const char *path, struct err *e) MUS
 int storage_make_dir(struct storage *st, const char *path, struct err *e) MUST_USE;
 /* Removes a directory if it is empty; one that is not is left alone. */
 int storage_remove_dir(struct storage *st, const char *path, struct err *e) MUST_USE;
-int storage_exists(struct storage *st, const char *path, bool *found, struct err *e) MUST_USE;
+int storage_exists(struct storage *st, const char *path, bool *found,
+		   struct err *e) MUST_USE;
 
 /* Names in a directory, in no order; a missing directory is an empty one. */
 struct storage_names;
@@ -80,14 +82,16 @@ struct storage_draft;
  * nothing behind, also after a crash. */
 int storage_draft_begin(struct storage *st, struct storage_draft **out,
 			struct err *e) MUST_USE;
-int storage_draft_write(struct storage_draft *d, struct str bytes, struct err *e) MUST_USE;
+int storage_draft_write(struct storage_draft *d, struct str bytes,
+			struct err *e) MUST_USE;
 int storage_draft_rewrite(struct storage_draft *d, uint64_t offset, struct str bytes,
 			  struct err *e) MUST_USE;
 /* What was written so far, up to n octets; *got < n only at its end. */
 int storage_draft_read(struct storage_draft *d, uint64_t offset, char *to, size_t n,
 		       size_t *got, struct err *e) MUST_USE;
 /* Gives it its name (which must be free) and makes both durable, in one sync. */
-int storage_draft_commit(struct storage_draft *d, const char *path, struct err *e) MUST_USE;
+int storage_draft_commit(struct storage_draft *d, const char *path,
+			 struct err *e) MUST_USE;
 void storage_draft_end(struct storage_draft **d); /* aborts, if not committed */
 
 /* ---- an open object --------------------------------------------------------- */
@@ -126,7 +130,8 @@ int storage_lease_take(struct storage *st, const char *path, struct storage_leas
 		       struct err *e) MUST_USE;
 void storage_lease_drop(struct storage_lease **l);
 uint64_t storage_lease_time_ms(const struct storage_lease *l);
-int storage_lease_set_time(struct storage_lease *l, uint64_t unix_ms, struct err *e) MUST_USE;
+int storage_lease_set_time(struct storage_lease *l, uint64_t unix_ms,
+			   struct err *e) MUST_USE;
 
 /* ---- everything ---------------------------------------------------------------- */
 

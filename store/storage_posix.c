@@ -71,9 +71,10 @@ static int sync_failed(struct storage *st, const char *path, struct err *e)
 static int may_write(const struct storage *st, struct err *e)
 {
 	if (storage_failed(st))
-		return err_set(e, ERR_TEMP, "4.3.0",
-			       "%s takes no writes since a sync failed; check the disk and restart",
-			       st->name);
+		return err_set(
+			e, ERR_TEMP, "4.3.0",
+			"%s takes no writes since a sync failed; check the disk and restart",
+			st->name);
 	return 0;
 }
 
@@ -215,7 +216,8 @@ int storage_read(struct storage *st, const char *path, struct buf *out, bool *fo
 
 /* temp_open - a file without a name in the directory of `path`; engines of file
  * systems without O_TMPFILE get a name that starts with "tmp." */
-static int temp_open(struct storage *st, const char *dir, char temp[PATH_MAX], struct err *e)
+static int temp_open(struct storage *st, const char *dir, char temp[PATH_MAX],
+		     struct err *e)
 {
 	static atomic_uint counter;
 	int fd = openat(st->dir, dir, O_TMPFILE | O_RDWR | O_CLOEXEC, FILE_MODE);
@@ -233,7 +235,8 @@ static int temp_open(struct storage *st, const char *dir, char temp[PATH_MAX], s
 }
 
 /* link_name - gives an unnamed (or temporary) file its name; 1 = it is taken */
-static int link_name(struct storage *st, int fd, char *temp, const char *path, struct err *e)
+static int link_name(struct storage *st, int fd, char *temp, const char *path,
+		     struct err *e)
 {
 	char self[64];
 	int rc;
@@ -256,8 +259,8 @@ static int link_name(struct storage *st, int fd, char *temp, const char *path, s
 	return rc < 0 ? err_sys(e, "link %s/%s", st->name, path) : 0;
 }
 
-static int put_exclusive(struct storage *st, const char *path, struct str bytes, int flags,
-			 bool *existed, struct err *e)
+static int put_exclusive(struct storage *st, const char *path, struct str bytes,
+			 int flags, bool *existed, struct err *e)
 {
 	char dir[PATH_MAX], temp[PATH_MAX];
 
@@ -300,8 +303,8 @@ static int put_replace(struct storage *st, const char *path, struct str bytes, i
 	snprintf(temp, sizeof temp, "%s.new.%ld.%u", path, (long)getpid(),
 		 atomic_fetch_add(&counter, 1));
 
-	int fd = openat(st->dir, temp, O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW | O_CLOEXEC,
-			FILE_MODE);
+	int fd = openat(st->dir, temp,
+			O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW | O_CLOEXEC, FILE_MODE);
 
 	if (fd < 0)
 		return err_sys(e, "create %s/%s", st->name, temp);
@@ -366,7 +369,8 @@ int storage_rename(struct storage *st, const char *from, const char *to, bool *e
 		return -1;
 	if (renameat2(st->dir, from, st->dir, to, RENAME_NOREPLACE) < 0) {
 		*existed = errno == EEXIST;
-		return *existed ? 0 : err_sys(e, "rename %s/%s to %s", st->name, from, to);
+		return *existed ? 0
+				: err_sys(e, "rename %s/%s to %s", st->name, from, to);
 	}
 	parent_of(from, from_dir);
 	parent_of(to, to_dir);
@@ -609,7 +613,8 @@ int storage_file_read(struct storage_file *f, uint64_t offset, char *to, size_t 
 	return read_some(f->fd, offset, to, n, got) < 0 ? file_error(f, "read", e) : 0;
 }
 
-int storage_file_append(struct storage_file *f, uint64_t at, struct str bytes, struct err *e)
+int storage_file_append(struct storage_file *f, uint64_t at, struct str bytes,
+			struct err *e)
 {
 	uint64_t size;
 
@@ -691,7 +696,8 @@ static uint64_t change_time_ms(int fd)
 	 * storage_lease_set_time() made it; a fresh one is set to 0 below. */
 	if (fstat(fd, &sb) < 0)
 		return 0;
-	return (uint64_t)sb.st_mtim.tv_sec * 1000 + (uint64_t)sb.st_mtim.tv_nsec / 1000000;
+	return (uint64_t)sb.st_mtim.tv_sec * 1000 +
+	       (uint64_t)sb.st_mtim.tv_nsec / 1000000;
 }
 
 static int lease_open(struct storage *st, const char *path, bool *fresh)

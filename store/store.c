@@ -14,8 +14,8 @@
 #include <sys/stat.h>
 
 enum {
-	FREE_AGE_MS = 1000,   /* how old a look at a volume's free space may be */
-	FREE_LOW = 64 << 20,  /* octets under which a volume is used last */
+	FREE_AGE_MS = 1000,  /* how old a look at a volume's free space may be */
+	FREE_LOW = 64 << 20, /* octets under which a volume is used last */
 };
 
 static const char root_kind[] = "popstore-root";
@@ -23,8 +23,8 @@ static const char volume_kind[] = "popstore-volume";
 
 /* ---- marks ------------------------------------------------------------------- */
 
-int store_read_record(struct store *s, const char *path, const char *kind, struct buf *out,
-		      bool *found, struct err *e)
+int store_read_record(struct store *s, const char *path, const char *kind,
+		      struct buf *out, bool *found, struct err *e)
 {
 	if (storage_read(s->root, path, out, found, e) < 0)
 		return -1;
@@ -76,12 +76,13 @@ static int write_mark(struct storage *st, const char *path, const char *kind,
 	record_put(&w, "store", str_of(hex));
 	record_put_u64(&w, "number", number);
 
-	int rc = storage_put(st, path, record_finish(&w), STORAGE_DURABLE | STORAGE_EXCLUSIVE,
-			     &existed, e);
+	int rc = storage_put(st, path, record_finish(&w),
+			     STORAGE_DURABLE | STORAGE_EXCLUSIVE, &existed, e);
 
 	record_fini(&w);
 	if (rc == 0 && existed)
-		return err_set(e, ERR_PERM, "5.3.5", "%s/%s was made by somebody else just now",
+		return err_set(e, ERR_PERM, "5.3.5",
+			       "%s/%s was made by somebody else just now",
 			       storage_name(st), path);
 	return rc;
 }
@@ -157,8 +158,8 @@ static int init_volumes(const struct settings *set, struct storage *root,
 
 static int init_trees(struct storage *root, struct err *e)
 {
-	static const char *const trees[] = {"accounts", "domains", "forwardings", "secrets",
-					    "writers"};
+	static const char *const trees[] = {"accounts", "domains", "forwardings",
+					    "secrets", "writers"};
 
 	for (size_t i = 0; i < countof(trees); i++)
 		if (storage_make_dir(root, trees[i], e) < 0)
@@ -177,7 +178,8 @@ int store_init(const struct settings *set, struct err *e)
 	if (make_root(set->store.root, e) < 0 ||
 	    storage_open_posix(set->store.root, &root, e) < 0)
 		return -1;
-	if (read_mark(root, "popstore", root_kind, &mark, e) < 0 || init_trees(root, e) < 0)
+	if (read_mark(root, "popstore", root_kind, &mark, e) < 0 ||
+	    init_trees(root, e) < 0)
 		goto out;
 	if (mark.found)
 		id = mark.store_id;
@@ -191,7 +193,8 @@ int store_init(const struct settings *set, struct err *e)
 	if (!mark.found)
 		rc = write_mark(root, "popstore", root_kind, id, 0, e);
 	else if (made == 0)
-		err_set(e, ERR_PERM, "5.3.5", "%s is a popstore already", set->store.root);
+		err_set(e, ERR_PERM, "5.3.5", "%s is a popstore already",
+			set->store.root);
 	else
 		rc = 0;
 out:
@@ -222,8 +225,9 @@ static int open_volume(struct store *s, const char *path, struct err *e)
 	v->writable = true;
 	for (size_t i = 0; i + 1 < s->n_volumes; i++)
 		if (s->volumes[i].number == v->number)
-			return err_set(e, ERR_PERM, "5.3.5", "%s is the same volume as %s",
-				       path, storage_name(s->volumes[i].storage));
+			return err_set(e, ERR_PERM, "5.3.5",
+				       "%s is the same volume as %s", path,
+				       storage_name(s->volumes[i].storage));
 	return 0;
 }
 
@@ -236,10 +240,11 @@ static int open_all(struct store *s, struct err *e)
 	    read_mark(s->root, "popstore", root_kind, &mark, e) < 0)
 		return -1;
 	if (!mark.found)
-		return err_set(e, ERR_TEMP, "4.3.5",
-			       "%s is no popstore: is its disk mounted? A new one is made "
-			       "by `popstore init`",
-			       set->store.root);
+		return err_set(
+			e, ERR_TEMP, "4.3.5",
+			"%s is no popstore: is its disk mounted? A new one is made "
+			"by `popstore init`",
+			set->store.root);
 	s->id = mark.store_id;
 
 	/* The root is volume 0.  With volumes of its own the store writes nothing new

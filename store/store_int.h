@@ -14,7 +14,7 @@
 
 struct volume {
 	unsigned number;
-	bool writable;      /* configured for new messages; the root may be read only */
+	bool writable; /* configured for new messages; the root may be read only */
 	struct storage *storage;
 	_Atomic uint64_t free_octets; /* as of free_seen_ms */
 	_Atomic uint64_t free_seen_ms;
@@ -39,7 +39,7 @@ struct volume *store_pick_volume(struct store *s, struct err *e);
 int store_writer(struct store *s, struct writer **out, struct err *e);
 
 /* Reads a record of `kind` at `path`; *found; checked. */
-int store_read_record(struct store *s, const char *path, const char *kind, struct buf *out,
-		      bool *found, struct err *e);
+int store_read_record(struct store *s, const char *path, const char *kind,
+		      struct buf *out, bool *found, struct err *e);
 
 #endif

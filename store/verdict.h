@@ -45,19 +45,20 @@ enum verdict_code {
 
 struct verdict {
 	enum verdict_code code;
-	unsigned smtp;          /* 250, 452, 550 ... */
-	const char *dsn;        /* "5.1.1"; static */
-	const char *text;       /* for the SMTP client; static, one line, no address in it */
-	const char *word;       /* "no-user": for logs and --json; static */
+	unsigned smtp;	  /* 250, 452, 550 ... */
+	const char *dsn;  /* "5.1.1"; static */
+	const char *text; /* for the SMTP client; static, one line, no address in it */
+	const char *word; /* "no-user": for logs and --json; static */
 	struct account account; /* OK (and the refusals that found one): who it is */
 	struct forwarding forwarding; /* FORWARD: verdict_fini() frees it */
-	struct name name;       /* the canonical name that was found or looked for */
-	struct err why;         /* TRY_AGAIN: what failed, for the log */
+	struct name name; /* the canonical name that was found or looked for */
+	struct err why;	  /* TRY_AGAIN: what failed, for the log */
 };
 
 /* `recipient` is what stood between < and > ("" and all).  Never fails: what
  * cannot be told is TRY_AGAIN. */
-void verdict_of(struct store *s, struct str recipient, uint64_t size, struct verdict *out);
+void verdict_of(struct store *s, struct str recipient, uint64_t size,
+		struct verdict *out);
 /* The same for an address that is parsed already. */
 void verdict_of_address(struct store *s, const struct address *a, uint64_t size,
 			struct verdict *out);

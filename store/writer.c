@@ -24,12 +24,12 @@ struct writer {
 
 	pthread_mutex_t io; /* one writes the record; taken before `state` */
 	pthread_mutex_t state;
-	uint64_t last_ms;     /* time of the last id; ids never go below */
-	uint32_t sequence;    /* next one at last_ms */
-	uint64_t until_ms;    /* as in the record on disk */
+	uint64_t last_ms;  /* time of the last id; ids never go below */
+	uint32_t sequence; /* next one at last_ms */
+	uint64_t until_ms; /* as in the record on disk */
 	uint64_t checkpoint_ms;
-	bool dirty;           /* a delivery began since the checkpoint */
-	uint64_t *running;    /* ids of deliveries, in no order */
+	bool dirty;	   /* a delivery began since the checkpoint */
+	uint64_t *running; /* ids of deliveries, in no order */
 	size_t n_running, cap_running;
 };
 

@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: ISC */
+#include "store/name.h"
+
+#include "store/record.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <xxhash.h>
+
+static bool is_alnum(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
+}
+
+static bool component_octet_ok(char c, size_t at)
+{
+	return is_alnum(c) || strchr("_-+=@", c) != NULL || (c == '.' && at > 0) ||
+	       (unsigned char)c >= 0x80;
+}
+
+/* put_component - one octet as it is or as %xx; an operator's charset, whatever it
+ * holds, cannot make a slash, a leading dot or a control octet of a file name */
+static void put_component(struct buf *out, struct str s)
+{
+	for (size_t i = 0; i < s.n; i++) {
+		if (s.p[i] != '\0' && component_octet_ok(s.p[i], i))
+			buf_putc(out, s.p[i]);
+		else
+			buf_printf(out, "%%%02x", (unsigned char)s.p[i]);
+	}
+}
+
+/* ---- canonical names -------------------------------------------------------------- */
+
+static bool local_octet_ok(const struct settings *set, char c)
+{
+	if (is_alnum(c))
+		return true;
+	if ((unsigned char)c >= 0x80)
+		return set->store.utf8_names;
+	/* Not even a careless configuration makes these part of a name. */
+	return (unsigned char)c > ' ' && c != 0x7f && strchr("/@\\\"", c) == NULL &&
+	       strchr(set->store.name_charset, c) != NULL;
+}
+
+static int check_local(const struct settings *set, struct str local, struct err *e)
+{
+	if (local.n == 0)
+		return err_set(e, ERR_PERM, "5.1.3", "the name before the @ is empty");
+	if (local.n > ADDRESS_LOCAL_MAX)
+		return err_set(e, ERR_PERM, "5.1.3",
+			       "the name before the @ is longer than %d octets",
+			       ADDRESS_LOCAL_MAX);
+	for (size_t i = 0; i < local.n; i++)
+		if (!local_octet_ok(set, ascii_lower(local.p[i])))
+			return err_set(e, ERR_PERM, "5.1.3",
+				       "octet 0x%02x is not allowed in a name "
+				       "(see name_charset in popstore.conf)",
+				       (unsigned char)local.p[i]);
+	if (!str_is_utf8(local))
+		return err_set(e, ERR_PERM, "5.1.3", "the name is not well-formed UTF-8");
+	return 0;
+}
+
+/* label_ok - RFC 1034 s3.5 with digits first (RFC 1123), or UTF-8 (RFC 5890) */
+static bool label_ok(struct str label)
+{
+	if (label.n == 0 || label.n > 63 || label.p[0] == '-' ||
+	    label.p[label.n - 1] == '-')
+		return false;
+	for (size_t i = 0; i < label.n; i++) {
+		char c = ascii_lower(label.p[i]);
+
+		if (!is_alnum(c) && c != '-' && c != '_' && (unsigned char)c < 0x80)
+			return false;
+	}
+	return true;
+}
+
+static int check_domain(struct str domain, struct err *e)
+{
+	struct str rest = domain;
+
+	if (domain.n == 0)
+		return err_set(e, ERR_PERM, "5.1.3", "the domain is missing");
+	if (domain.n > ADDRESS_DOMAIN_MAX)
+		return err_set(e, ERR_PERM, "5.1.3",
+			       "the domain is longer than %d octets", ADDRESS_DOMAIN_MAX);
+	if (!str_is_utf8(domain) || domain.p[domain.n - 1] == '.')
+		return err_set(e, ERR_PERM, "5.1.3", "the domain is not well formed");
+	while (rest.n > 0)
+		if (!label_ok(str_cut(&rest, '.')))
+			return err_set(e, ERR_PERM, "5.1.3",
+				       "the domain is not well formed");
+	return 0;
+}
+
+static void put_folded(char **to, struct str s)
+{
+	for (size_t i = 0; i < s.n; i++)
+		*(*to)++ = ascii_lower(s.p[i]);
+	**to = '\0';
+}
+
+/* fits_component - much of a local part may need encoding, three octets for one */
+static bool fits_component(const struct name *n)
+{
+	struct buf b;
+
+	buf_init(&b, NAME_MAX);
+	put_component(&b, str_of(n->s));
+
+	bool fits = !buf_over(&b);
+
+	buf_fini(&b);
+	return fits;
+}
+
+int name_of(const struct settings *set, struct str local, struct str domain,
+	    struct name *out, struct err *e)
+{
+	char *to = out->s;
+
+	if (check_local(set, local, e) < 0 || check_domain(domain, e) < 0)
+		return -1;
+	put_folded(&to, local);
+	*to++ = '@';
+	put_folded(&to, domain);
+	if (!fits_component(out))
+		return err_set(e, ERR_PERM, "5.1.3",
+			       "the name is too long for a file name");
+	return 0;
+}
+
+int name_parse(const struct settings *set, struct str s, struct name *out, struct err *e)
+{
+	const char *at = s.n ? memrchr(s.p, '@', s.n) : NULL;
+
+	if (at == NULL)
+		return err_set(e, ERR_PERM, "5.1.3", "a name is written name@domain");
+	return name_of(set, (struct str){s.p, (size_t)(at - s.p)},
+		       (struct str){at + 1, (size_t)(s.p + s.n - at - 1)}, out, e);
+}
+
+int name_domain(struct str s, struct name *out, struct err *e)
+{
+	char *to = out->s;
+
+	if (check_domain(s, e) < 0)
+		return -1;
+	put_folded(&to, s);
+	return 0;
+}
+
+struct str name_local(const struct name *n)
+{
+	struct str rest = str_of(n->s);
+
+	return str_cut(&rest, '@');
+}
+
+struct str name_domain_of(const struct name *n)
+{
+	struct str rest = str_of(n->s);
+
+	if (strchr(n->s, '@') != NULL)
+		str_cut(&rest, '@');
+	return rest;
+}
+
+/* ---- places -------------------------------------------------------------------------- */
+
+void name_place(const char *tree, const struct name *n, const char *leaf,
+		struct place *out)
+{
+	uint64_t hash = XXH3_64bits(n->s, strlen(n->s));
+	struct buf component;
+
+	buf_init(&component, NAME_MAX);
+	put_component(&component, str_of(n->s));
+	must(!buf_over(&component)); /* name_of() saw to it */
+
+	int len = snprintf(out->path, sizeof out->path, "%s/%02x/%02x/%s%s%s", tree,
+			   (unsigned)(hash >> 56), (unsigned)(hash >> 48) & 0xff,
+			   buf_cstr(&component), leaf ? "/" : "", leaf ? leaf : "");
+
+	must(len > 0 && (size_t)len < sizeof out->path);
+	buf_fini(&component);
+}
+
+bool name_from_component(struct str component, struct name *out)
+{
+	struct place place;
+	struct buf b;
+
+	buf_init(&b, NAME_OCTETS);
+	record_decode(component, &b);
+
+	struct buf again;
+	bool ok = !buf_over(&b) && b.n > 0 && memchr(b.p, '\0', b.n) == NULL;
+
+	if (ok)
+		snprintf(out->s, sizeof out->s, "%s", b.p);
+	/* It is ours only if it is how we would write it. */
+	buf_init(&again, NAME_MAX);
+	put_component(&again, buf_str(&b));
+	ok = ok && !buf_over(&again) && str_eq(buf_str(&again), component);
+	buf_fini(&again);
+	buf_fini(&b);
+	return ok;
+}
