@@ -27,11 +27,11 @@ struct account {
 	struct name name;
 	uint64_t uid;
 	uint64_t created_ms;
-	unsigned flags;	    /* enum account_flag */
-	uint64_t quota;	    /* octets, or QUOTA_NONE */
+	unsigned flags;     /* enum account_flag */
+	uint64_t quota;     /* octets, or QUOTA_NONE */
 	uint64_t overdraft; /* octets above the quota that one message may reach */
 	char owner[128];    /* free text */
-	char group[64];	    /* management group, "" = world */
+	char group[64];     /* management group, "" = world */
 };
 
 struct account_usage {
@@ -69,7 +69,7 @@ int account_walk(struct store *s, struct str pattern,
 		 void *ctx, struct err *e);
 
 bool account_is_template(const struct account *a);
-const char *account_flag_name(unsigned flag);			 /* "DISMAIL" */
+const char *account_flag_name(unsigned flag);                    /* "DISMAIL" */
 bool account_flag_parse(struct str s, unsigned *flag, bool *on); /* "nodismail" */
 
 #endif

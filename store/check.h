@@ -21,7 +21,7 @@ struct store;
 
 struct check_finding {
 	const char *invariant; /* "I7" */
-	char what[400];	       /* object and reason, for a person */
+	char what[400];        /* object and reason, for a person */
 	bool repaired;
 };
 

@@ -117,7 +117,8 @@ int delivery_open(struct delivery *d, struct err *e)
 	    writer_id(d->writer, true, &d->info.id, e) < 0)
 		return -1;
 	d->running = true;
-	if (storage_draft_begin(d->volume->storage, &d->draft, e) < 0)
+	if (storage_draft_begin(d->volume->storage, message_path(d->info.id).s, &d->draft,
+				e) < 0)
 		return -1;
 	describe(d);
 	message_header_print(&d->info, &d->held);
@@ -219,8 +220,7 @@ static void deliver_one(struct delivery *d, size_t i)
 int delivery_commit(struct delivery *d, const struct delivery_totals *t, struct err *e)
 {
 	must(d->draft != NULL && d->n > 0);
-	if (finish(d, t, e) < 0 ||
-	    storage_draft_commit(d->draft, message_path(d->info.id).s, e) < 0)
+	if (finish(d, t, e) < 0 || storage_draft_commit(d->draft, e) < 0)
 		return -1;
 	for (size_t i = 0; i < d->n; i++)
 		deliver_one(d, i);

@@ -41,7 +41,7 @@ uint64_t delivery_id(const struct delivery *d); /* after open */
 int delivery_write(struct delivery *d, struct str stored, struct err *e) MUST_USE;
 
 struct delivery_totals {
-	uint64_t size;	     /* RFC 1939 octets of what was written */
+	uint64_t size;       /* RFC 1939 octets of what was written */
 	uint64_t header_end; /* stored octets */
 };
 

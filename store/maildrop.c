@@ -19,7 +19,7 @@ struct maildrop {
 	struct store *s;
 	struct account a;
 	struct storage_lease *lease; /* NULL: only looking */
-	struct buf text;	     /* the file as it was at opening */
+	struct buf text;             /* the file as it was at opening */
 	struct maildrop_entry *entries;
 	size_t n, cap;
 	uint64_t *tombstones; /* ids of removed messages that the file still mentions */
@@ -27,7 +27,7 @@ struct maildrop {
 	uint32_t *index; /* id -> entry number + 1, made when first needed */
 	size_t index_size;
 	struct buf trace; /* what maildrop_trace() gave last */
-	bool dropped;	  /* lines were overwritten in place: the totals are too high */
+	bool dropped;     /* lines were overwritten in place: the totals are too high */
 };
 
 /* ---- the index of ids ------------------------------------------------------------- */

@@ -23,18 +23,18 @@ struct store;
 
 struct maildrop_entry {
 	uint64_t id;
-	uint64_t size;	     /* octets as RFC 1939 counts them, trace included */
+	uint64_t size;       /* octets as RFC 1939 counts them, trace included */
 	uint64_t stored;     /* octets of the shared body in stored form */
 	uint64_t header_end; /* stored octets of the shared header and its empty line, for
 	                        TOP; 0 = the message has no empty line */
 	uint32_t volume;
-	uint32_t slot;	   /* offset of the slot's state in the message file */
+	uint32_t slot;     /* offset of the slot's state in the message file */
 	uint64_t line_at;  /* private: offset of the event's octet in the maildrop */
 	uint32_t trace_n;  /* private: of the percent-encoded trace */
 	uint64_t trace_at; /* private */
-	bool read;	   /* was retrieved in an earlier session */
-	bool seen;	   /* caller: was retrieved in this session */
-	bool removed;	   /* caller: is to be removed at maildrop_commit() */
+	bool read;         /* was retrieved in an earlier session */
+	bool seen;         /* caller: was retrieved in this session */
+	bool removed;      /* caller: is to be removed at maildrop_commit() */
 };
 
 struct maildrop;

@@ -18,8 +18,8 @@ int maildrop_file_lock(struct store *s, const struct account *a, enum storage_mo
 
 struct maildrop_tail {
 	struct maildrop_line last; /* trace not valid */
-	uint64_t end;		   /* of the last whole line */
-	uint64_t size;		   /* of the file; more than `end`: a torn line follows */
+	uint64_t end;              /* of the last whole line */
+	uint64_t size;             /* of the file; more than `end`: a torn line follows */
 };
 
 /* Reads the last line.  An empty file, or one with a torn header only, gives end 0. */

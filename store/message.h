@@ -31,9 +31,9 @@ enum {
 /* One recipient in the header. */
 struct message_slot {
 	struct name name; /* account at the time of delivery */
-	uint64_t uid;	  /* its incarnation */
+	uint64_t uid;     /* its incarnation */
 	uint32_t offset;  /* of the state octet in the file */
-	char state;	  /* '+' holds, '-' released */
+	char state;       /* '+' holds, '-' released */
 	struct str
 		trace; /* recipient's own header lines in stored form, percent-encoded as
 	                     in record.h; "" = none; borrowed from the header's text */
@@ -43,13 +43,13 @@ struct message_slot {
 struct message_info {
 	uint64_t id;
 	uint64_t arrived_ms;
-	struct str from;	/* envelope sender as in MAIL FROM, "" = null; borrowed */
+	struct str from;        /* envelope sender as in MAIL FROM, "" = null; borrowed */
 	struct str envelope_id; /* session and transaction, for the log; borrowed */
-	uint64_t body;		/* offset of the first octet of the message */
-	uint64_t stored;	/* octets from there to the end of the file */
-	uint64_t size;		/* octets as RFC 1939 counts them, without trace */
-	uint64_t header_end;	/* stored octets up to and including the empty line */
-	uint64_t sum;		/* XXH3-64 of the stored octets */
+	uint64_t body;          /* offset of the first octet of the message */
+	uint64_t stored;        /* octets from there to the end of the file */
+	uint64_t size;          /* octets as RFC 1939 counts them, without trace */
+	uint64_t header_end;    /* stored octets up to and including the empty line */
+	uint64_t sum;           /* XXH3-64 of the stored octets */
 	size_t n_slots;
 	struct message_slot *slots; /* NULL until message_slots() */
 };

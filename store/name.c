@@ -48,10 +48,10 @@ static int check_local(const struct settings *set, struct str local, struct err 
 {
 	if (local.n == 0)
 		return err_set(e, ERR_PERM, "5.1.3", "the name before the @ is empty");
-	if (local.n > ADDRESS_LOCAL_MAX)
+	if (local.n > NAME_LOCAL_MAX)
 		return err_set(e, ERR_PERM, "5.1.3",
 			       "the name before the @ is longer than %d octets",
-			       ADDRESS_LOCAL_MAX);
+			       NAME_LOCAL_MAX);
 	for (size_t i = 0; i < local.n; i++)
 		if (!local_octet_ok(set, ascii_lower(local.p[i])))
 			return err_set(e, ERR_PERM, "5.1.3",
@@ -84,9 +84,9 @@ static int check_domain(struct str domain, struct err *e)
 
 	if (domain.n == 0)
 		return err_set(e, ERR_PERM, "5.1.3", "the domain is missing");
-	if (domain.n > ADDRESS_DOMAIN_MAX)
+	if (domain.n > NAME_DOMAIN_MAX)
 		return err_set(e, ERR_PERM, "5.1.3",
-			       "the domain is longer than %d octets", ADDRESS_DOMAIN_MAX);
+			       "the domain is longer than %d octets", NAME_DOMAIN_MAX);
 	if (!str_is_utf8(domain) || domain.p[domain.n - 1] == '.')
 		return err_set(e, ERR_PERM, "5.1.3", "the domain is not well formed");
 	while (rest.n > 0)
@@ -191,7 +191,6 @@ void name_place(const char *tree, const struct name *n, const char *leaf,
 
 bool name_from_component(struct str component, struct name *out)
 {
-	struct place place;
 	struct buf b;
 
 	buf_init(&b, NAME_OCTETS);

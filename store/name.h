@@ -10,7 +10,9 @@
  * a-z 0-9 . _ - + = @ in the last component, a leading dot included: no name
  * can leave the tree or collide with another.
  *
- * Tests: t/unit/store/name.c
+ * Limits: NAME_LOCAL_MAX octets before the @, NAME_DOMAIN_MAX behind it, and 255 in
+ *         all once encoded, so that a file name can hold them.
+ * Tests:  t/unit/store/name.c  t/fuzz/name.c
  */
 #ifndef NAME_H
 #define NAME_H
@@ -23,6 +25,8 @@
 enum {
 	NAME_LOCAL_MAX = 64,   /* RFC 5321 s4.5.3.1.1 */
 	NAME_DOMAIN_MAX = 190, /* with the local part and @, a file name: 255 octets */
+	NAME_LOCAL_MAX = 64,
+	NAME_DOMAIN_MAX = 190,
 	NAME_OCTETS = NAME_LOCAL_MAX + 1 + NAME_DOMAIN_MAX,
 	PLACE_OCTETS = 320,
 };
@@ -43,7 +47,7 @@ int name_parse(const struct settings *set, struct str s, struct name *out, struc
 /* A domain: letters, digits, hyphens, dots, UTF-8 labels; folded. */
 int name_domain(struct str s, struct name *out, struct err *e);
 
-struct str name_local(const struct name *n);	 /* borrowed from n */
+struct str name_local(const struct name *n);     /* borrowed from n */
 struct str name_domain_of(const struct name *n); /* borrowed from n */
 
 /* "<tree>/ab/cd/alice@example.org"; `leaf`, if not NULL, is appended as "/leaf". */

@@ -78,9 +78,9 @@ void storage_names_free(struct storage_names **n);
 
 struct storage_draft;
 
-/* Nothing is visible before the commit; a draft that is never committed leaves
+/* Nothing is visible at `path` before the commit; a draft that is never committed leaves
  * nothing behind, also after a crash. */
-int storage_draft_begin(struct storage *st, struct storage_draft **out,
+int storage_draft_begin(struct storage *st, const char *path, struct storage_draft **out,
 			struct err *e) MUST_USE;
 int storage_draft_write(struct storage_draft *d, struct str bytes,
 			struct err *e) MUST_USE;

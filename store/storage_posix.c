@@ -19,9 +19,10 @@
  * no component is ever followed as a symbolic link where this process made it.
  *
  * One fsync makes a new file and its name durable: the file is made without a
- * name (O_TMPFILE), filled, linked, and only then synced.  ext4, XFS and Btrfs
- * commit the link with the inode, since both are part of the transaction (or the
- * log) that the fsync forces out; doc/STORE.md has the argument and the proof.
+ * name (O_TMPFILE) in its final directory, filled, linked, and only then synced.
+ * ext4, XFS and Btrfs commit the link with the inode, since both are part of the
+ * transaction (or the log) that the fsync forces out; doc/STORE.md has the
+ * argument and the proof.
  */
 
 enum { DIR_MODE = 0700, FILE_MODE = 0600 };
@@ -459,10 +460,27 @@ struct storage_draft {
 	struct storage *st;
 	int fd;
 	uint64_t at;
-	char temp[PATH_MAX];
+	char path[PATH_MAX], temp[PATH_MAX];
 };
 
-int storage_draft_begin(struct storage *st, struct storage_draft **out, struct err *e)
+/* A file without a name is made in the directory where its name will be: Btrfs then
+ * writes a new directory along with the file's fsync, and does not otherwise. */
+static int draft_open(struct storage_draft *d, struct err *e)
+{
+	char dir[PATH_MAX];
+
+	parent_of(d->path, dir);
+	d->fd = temp_open(d->st, dir, d->temp, e);
+	if (d->fd < 0 && e->sys == ENOENT) {
+		if (make_dirs(d->st, d->path, true, e) < 0)
+			return -1;
+		d->fd = temp_open(d->st, dir, d->temp, e);
+	}
+	return d->fd < 0 ? -1 : 0;
+}
+
+int storage_draft_begin(struct storage *st, const char *path, struct storage_draft **out,
+			struct err *e)
 {
 	struct storage_draft *d;
 
@@ -471,8 +489,8 @@ int storage_draft_begin(struct storage *st, struct storage_draft **out, struct e
 		return -1;
 	d = xalloc(sizeof *d);
 	d->st = st;
-	d->fd = temp_open(st, ".", d->temp, e);
-	if (d->fd < 0) {
+	snprintf(d->path, sizeof d->path, "%s", path);
+	if (draft_open(d, e) < 0) {
 		xfree(&d);
 		return -1;
 	}
@@ -505,31 +523,38 @@ int storage_draft_read(struct storage_draft *d, uint64_t offset, char *to, size_
 	return 0;
 }
 
-/* link_in - link_name() where the directory may not be there yet, or be removed
- * as empty by somebody else between making it and linking into it */
-static int link_in(struct storage_draft *d, const char *path, struct err *e)
+/* link_in - link_name() where somebody may have removed the directory as empty since the
+ * draft was begun; *moved tells that it was made again */
+static int link_in(struct storage_draft *d, bool *moved, struct err *e)
 {
+	*moved = false;
 	for (int tries = 0;; tries++) {
-		int rc = link_name(d->st, d->fd, d->temp, path, e);
+		int rc = link_name(d->st, d->fd, d->temp, d->path, e);
 
 		if (rc == 1)
 			return err_set(e, ERR_TEMP, "4.3.0", "%s/%s exists already",
-				       d->st->name, path);
+				       d->st->name, d->path);
 		if (rc == 0 || e->sys != ENOENT || tries == 8)
 			return rc;
-		if (make_dirs(d->st, path, true, e) < 0)
+		*moved = true;
+		if (make_dirs(d->st, d->path, true, e) < 0)
 			return -1;
 	}
 }
 
-int storage_draft_commit(struct storage_draft *d, const char *path, struct err *e)
+int storage_draft_commit(struct storage_draft *d, struct err *e)
 {
-	if (may_write(d->st, e) < 0 || link_in(d, path, e) < 0)
+	char dir[PATH_MAX];
+	bool moved;
+
+	if (may_write(d->st, e) < 0 || link_in(d, &moved, e) < 0)
 		return -1;
-	if (fsync(d->fd) == 0)
+	parent_of(d->path, dir);
+	if (fsync(d->fd) < 0)
+		sync_failed(d->st, d->path, e);
+	else if (!moved || sync_dir(d->st, dir, e) == 0)
 		return 0;
-	sync_failed(d->st, path, e);
-	unlinkat(d->st->dir, path, 0);
+	unlinkat(d->st->dir, d->path, 0);
 	return -1;
 }
 

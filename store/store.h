@@ -48,7 +48,7 @@ int store_checkpoint(struct store *s, struct err *e);
 struct store_recovery {
 	uint64_t writers;  /* that had not ended cleanly */
 	uint64_t messages; /* message files looked at */
-	uint64_t added;	   /* maildrop lines made again */
+	uint64_t added;    /* maildrop lines made again */
 	uint64_t removed;  /* message files that no one was promised */
 };
 

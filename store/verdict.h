@@ -45,14 +45,14 @@ enum verdict_code {
 
 struct verdict {
 	enum verdict_code code;
-	unsigned smtp;	  /* 250, 452, 550 ... */
+	unsigned smtp;    /* 250, 452, 550 ... */
 	const char *dsn;  /* "5.1.1"; static */
 	const char *text; /* for the SMTP client; static, one line, no address in it */
 	const char *word; /* "no-user": for logs and --json; static */
 	struct account account; /* OK (and the refusals that found one): who it is */
 	struct forwarding forwarding; /* FORWARD: verdict_fini() frees it */
 	struct name name; /* the canonical name that was found or looked for */
-	struct err why;	  /* TRY_AGAIN: what failed, for the log */
+	struct err why;   /* TRY_AGAIN: what failed, for the log */
 };
 
 /* `recipient` is what stood between < and > ("" and all).  Never fails: what

@@ -28,7 +28,7 @@ struct writer {
 	uint32_t sequence; /* next one at last_ms */
 	uint64_t until_ms; /* as in the record on disk */
 	uint64_t checkpoint_ms;
-	bool dirty;	   /* a delivery began since the checkpoint */
+	bool dirty;        /* a delivery began since the checkpoint */
 	uint64_t *running; /* ids of deliveries, in no order */
 	size_t n_running, cap_running;
 };

@@ -1,0 +1,356 @@
+/* SPDX-License-Identifier: ISC */
+#include "store/account.h"
+
+#include "lib/conn.h"
+#include "store/domain.h"
+#include "store/forwarding.h"
+#include "store/id.h"
+#include "store/maildrop.h"
+#include "store/record.h"
+#include "store/store_int.h"
+#include "store/tree.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+static const char kind[] = "popstore-profile";
+
+static const struct {
+	unsigned flag;
+	const char *name;
+} flags[] = {
+	/* clang-format off */
+	{ACCOUNT_DISMAIL, "DISMAIL"},
+	{ACCOUNT_DISUSER, "DISUSER"},
+	{ACCOUNT_LOCKPWD, "LOCKPWD"},
+	/* clang-format on */
+};
+
+const char *account_flag_name(unsigned flag)
+{
+	for (size_t i = 0; i < countof(flags); i++)
+		if (flags[i].flag == flag)
+			return flags[i].name;
+	return NULL;
+}
+
+bool account_flag_parse(struct str s, unsigned *flag, bool *on)
+{
+	*on = !str_istarts(s, STR("NO"));
+	if (!*on) {
+		s.p += 2;
+		s.n -= 2;
+	}
+	for (size_t i = 0; i < countof(flags); i++) {
+		if (str_ieq(s, str_of(flags[i].name))) {
+			*flag = flags[i].flag;
+			return true;
+		}
+	}
+	return false;
+}
+
+bool account_is_template(const struct account *a)
+{
+	return str_eq(name_local(&a->name), STR("default"));
+}
+
+/* ---- the profile -------------------------------------------------------------------- */
+
+static void put_flags(struct record_writer *w, unsigned set)
+{
+	struct buf b;
+
+	buf_init(&b, 128);
+	for (size_t i = 0; i < countof(flags); i++)
+		if (set & flags[i].flag)
+			buf_printf(&b, "%s%s", b.n ? "," : "", flags[i].name);
+	record_put(w, "flags", buf_str(&b));
+	buf_fini(&b);
+}
+
+static void print(const struct account *a, struct record_writer *w)
+{
+	record_begin(w, kind);
+	record_put(w, "name", str_of(a->name.s));
+	record_put(w, "uid", str_of(id_print(a->uid).c));
+	record_put_u64(w, "created", a->created_ms);
+	put_flags(w, a->flags);
+	if (a->quota == QUOTA_NONE)
+		record_put(w, "quota", STR("none"));
+	else
+		record_put_u64(w, "quota", a->quota);
+	record_put_u64(w, "overdraft", a->overdraft);
+	record_put(w, "owner", str_of(a->owner));
+	record_put(w, "group", str_of(a->group));
+}
+
+static void take(struct str text, const char *key, char *to, size_t room)
+{
+	struct buf b;
+
+	buf_init(&b, room - 1);
+	to[0] = '\0';
+	if (record_get(text, key, &b))
+		snprintf(to, room, "%s", buf_cstr(&b));
+	buf_fini(&b);
+}
+
+static bool take_flags(struct str text, unsigned *out)
+{
+	char list[128];
+
+	take(text, "flags", list, sizeof list);
+	*out = 0;
+	for (struct str rest = str_of(list); rest.n > 0;) {
+		unsigned flag;
+		bool on;
+
+		/* A flag of a later version that this program cannot honour. */
+		if (!account_flag_parse(str_cut(&rest, ','), &flag, &on) || !on)
+			return false;
+		*out |= flag;
+	}
+	return true;
+}
+
+static bool take_quota(struct str text, uint64_t *out)
+{
+	char quota[24];
+
+	take(text, "quota", quota, sizeof quota);
+	*out = QUOTA_NONE;
+	return strcmp(quota, "none") == 0 || str_u64(str_of(quota), out);
+}
+
+static bool parse(struct str text, const struct name *name, struct account *out)
+{
+	char uid[ID_CHARS + 1], stored_name[NAME_OCTETS + 1];
+
+	*out = (struct account){.name = *name};
+	take(text, "name", stored_name, sizeof stored_name);
+	take(text, "uid", uid, sizeof uid);
+	take(text, "owner", out->owner, sizeof out->owner);
+	take(text, "group", out->group, sizeof out->group);
+	return strcmp(stored_name, name->s) == 0 && id_parse(str_of(uid), &out->uid) &&
+	       record_get_u64(text, "created", &out->created_ms) &&
+	       take_flags(text, &out->flags) && take_quota(text, &out->quota) &&
+	       record_get_u64(text, "overdraft", &out->overdraft);
+}
+
+int account_find(struct store *s, const struct name *name, struct account *out,
+		 bool *found, struct err *e)
+{
+	struct place place;
+	struct buf text;
+	int rc;
+
+	name_place("accounts", name, "profile", &place);
+	buf_init(&text, RECORD_MAX);
+	rc = store_read_record(s, place.path, kind, &text, found, e);
+	if (rc == 0 && *found && !parse(buf_str(&text), name, out))
+		rc = err_set(e, ERR_TEMP, "4.3.0", "profile of %s is not well formed",
+			     name->s);
+	buf_fini(&text);
+	return rc;
+}
+
+/* ---- making and changing ---------------------------------------------------------------- */
+
+int account_template(struct store *s, const struct name *name, struct account *out,
+		     struct err *e)
+{
+	struct name template;
+	bool found;
+
+	if (name_of(store_settings(s), STR("default"), name_domain_of(name), &template,
+		    e) < 0 ||
+	    account_find(s, &template, out, &found, e) < 0)
+		return -1;
+	if (!found)
+		return err_set(e, ERR_PERM, "5.1.2",
+			       "there is no domain " STR_FMT
+			       "; add it with `popstore domain add`",
+			       STR_ARG(name_domain_of(name)));
+	out->name = *name;
+	out->owner[0] = '\0';
+	return 0;
+}
+
+static int check_new(struct store *s, const struct account *a, struct err *e)
+{
+	struct forwarding f = {0};
+	struct domain d;
+	bool found;
+
+	if (domain_find(s, name_domain_of(&a->name), &d, &found, e) < 0)
+		return -1;
+	if (!found)
+		return err_set(e, ERR_PERM, "5.1.2",
+			       "there is no domain " STR_FMT
+			       "; add it with `popstore domain add`",
+			       STR_ARG(name_domain_of(&a->name)));
+	if (d.alias_of.s[0] != '\0')
+		return err_set(e, ERR_PERM, "5.1.2",
+			       "%s is an alias of %s; add the account there", d.name.s,
+			       d.alias_of.s);
+	if (forwarding_find(s, &a->name, &f, &found, e) < 0)
+		return -1;
+	forwarding_fini(&f);
+	return found ? err_set(e, ERR_PERM, "5.1.1",
+			       "%s is a forwarding; remove it with "
+			       "`popstore noforward`",
+			       a->name.s)
+		     : 0;
+}
+
+/* clear_leftovers - what a deletion that a crash stopped left in the directory; the
+ * profile went first, so nobody can reach it */
+static int clear_leftovers(struct store *s, const struct account *a, struct err *e)
+{
+	struct place dir, profile;
+	bool found;
+
+	name_place("accounts", &a->name, NULL, &dir);
+	name_place("accounts", &a->name, "profile", &profile);
+	if (storage_exists(store_root(s), profile.path, &found, e) < 0)
+		return -1;
+	if (found)
+		return err_set(e, ERR_PERM, "5.1.1", "account %s exists already",
+			       a->name.s);
+	if (storage_exists(store_root(s), dir.path, &found, e) < 0)
+		return -1;
+	return found ? storage_remove_tree(store_root(s), dir.path, e) : 0;
+}
+
+static int put(struct store *s, const struct account *a, int how, bool *existed,
+	       struct err *e)
+{
+	struct record_writer w;
+	struct place place;
+
+	name_place("accounts", &a->name, "profile", &place);
+	print(a, &w);
+
+	int rc = storage_put(store_root(s), place.path, record_finish(&w), how, existed,
+			     e);
+
+	record_fini(&w);
+	return rc;
+}
+
+int account_create(struct store *s, struct account *a, bool batch, struct err *e)
+{
+	struct writer *w;
+	bool existed;
+
+	if (check_new(s, a, e) < 0 || clear_leftovers(s, a, e) < 0 ||
+	    store_writer(s, &w, e) < 0 || writer_id(w, false, &a->uid, e) < 0)
+		return -1;
+	a->created_ms = clock_unix_ms();
+	if (put(s, a, STORAGE_EXCLUSIVE | (batch ? 0 : STORAGE_DURABLE), &existed, e) < 0)
+		return -1;
+	if (existed)
+		return err_set(e, ERR_PERM, "5.1.1", "account %s exists already",
+			       a->name.s);
+	return 0;
+}
+
+int store_sync_batch(struct store *s, struct err *e)
+{
+	return storage_sync(store_root(s), e);
+}
+
+int account_update(struct store *s, const struct account *a, struct err *e)
+{
+	struct account old;
+	bool found;
+
+	if (account_find(s, &a->name, &old, &found, e) < 0)
+		return -1;
+	if (!found || old.uid != a->uid)
+		return err_set(e, ERR_PERM, "5.1.1", "there is no account %s", a->name.s);
+	return put(s, a, STORAGE_DURABLE, NULL, e);
+}
+
+int account_delete(struct store *s, const struct name *name, struct err *e)
+{
+	struct place dir, profile, session;
+	struct storage_lease *lease;
+	struct account a;
+	bool found;
+	int rc;
+
+	if (account_find(s, name, &a, &found, e) < 0)
+		return -1;
+	if (!found)
+		return err_set(e, ERR_PERM, "5.1.1", "there is no account %s", name->s);
+	name_place("accounts", name, NULL, &dir);
+	name_place("accounts", name, "profile", &profile);
+	name_place("accounts", name, "session", &session);
+	if (storage_lease_take(store_root(s), session.path, &lease, e) < 0)
+		return -1;
+	if (lease == NULL)
+		return err_set(
+			e, ERR_TEMP, "4.2.1",
+			"%s is in use by a POP3 session; try again when it has ended",
+			name->s);
+	/* From here on nobody is told that the account exists; what is in its
+	 * maildrop is let go after that is durable (P4). */
+	rc = storage_remove(store_root(s), profile.path, STORAGE_DURABLE, e);
+	if (rc == 0)
+		rc = maildrop_release_all(s, &a, e);
+	if (rc == 0)
+		rc = storage_remove_tree(store_root(s), dir.path, e);
+	storage_lease_drop(&lease);
+	return rc;
+}
+
+int account_usage(struct store *s, const struct account *a, struct account_usage *out,
+		  struct err *e)
+{
+	return maildrop_totals(s, a, &out->messages, &out->octets, e);
+}
+
+/* ---- all of them ---------------------------------------------------------------------------- */
+
+struct walk {
+	struct store *s;
+	bool (*each)(const struct account *a, void *ctx);
+	bool (*bad)(const struct name *n, const struct err *why, void *ctx);
+	void *ctx;
+};
+
+static int walk_one(const struct name *name, bool *more, void *ctx, struct err *e)
+{
+	struct walk *w = ctx;
+	struct account a;
+	bool found;
+
+	if (account_find(w->s, name, &a, &found, e) < 0) {
+		if (w->bad == NULL)
+			return -1;
+		*more = w->bad(name, e, w->ctx);
+	} else if (found) {
+		*more = w->each(&a, w->ctx);
+	}
+	return 0;
+}
+
+int account_walk(struct store *s, struct str pattern,
+		 bool (*each)(const struct account *a, void *ctx),
+		 bool (*bad)(const struct name *n, const struct err *why, void *ctx),
+		 void *ctx, struct err *e)
+{
+	struct walk w = {s, each, bad, ctx};
+
+	return tree_each(store_root(s), "accounts", pattern, walk_one, &w, e);
+}
+
+int account_each(struct store *s, struct str pattern,
+		 bool (*each)(const struct account *a, void *ctx), void *ctx,
+		 struct err *e)
+{
+	return account_walk(s, pattern, each, NULL, ctx, e);
+}

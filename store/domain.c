@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: ISC */
+#include "store/domain.h"
+
+#include "store/account.h"
+#include "store/forwarding.h"
+#include "store/record.h"
+#include "store/store_int.h"
+#include "store/tree.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const char kind[] = "popstore-domain";
+
+/* ---- finding --------------------------------------------------------------------- */
+
+static int fill(struct store *s, struct str text, const struct name *name,
+		struct domain *out, struct err *e)
+{
+	struct buf b;
+
+	*out = (struct domain){.name = *name};
+	snprintf(out->delimiters, sizeof out->delimiters, "%s",
+		 store_settings(s)->store.delimiters);
+	buf_init(&b, NAME_OCTETS);
+	if (record_get(text, "alias-of", &b) && b.n > 0 &&
+	    name_domain(buf_str(&b), &out->alias_of, e) < 0) {
+		buf_fini(&b);
+		return err_add(e, "domain %s", name->s);
+	}
+	buf_clear(&b);
+	out->own_delimiters = record_get(text, "delimiters", &b);
+	if (out->own_delimiters)
+		snprintf(out->delimiters, sizeof out->delimiters, "%s", buf_cstr(&b));
+	buf_fini(&b);
+	return 0;
+}
+
+static int find(struct store *s, const struct name *name, struct domain *out, bool *found,
+		struct err *e)
+{
+	struct place place;
+	struct buf text;
+
+	name_place("domains", name, NULL, &place);
+	buf_init(&text, RECORD_MAX);
+
+	int rc = store_read_record(s, place.path, kind, &text, found, e);
+
+	if (rc == 0 && *found)
+		rc = fill(s, buf_str(&text), name, out, e);
+	buf_fini(&text);
+	return rc;
+}
+
+int domain_find(struct store *s, struct str name, struct domain *out, bool *found,
+		struct err *e)
+{
+	struct name canonical;
+	struct err not_a_domain;
+
+	*found = false;
+	/* What cannot be a domain is not one of ours; that is no error. */
+	if (name_domain(name, &canonical, &not_a_domain) < 0)
+		return 0;
+	return find(s, &canonical, out, found, e);
+}
+
+int domain_resolve(struct store *s, struct str name, struct domain *out, bool *found,
+		   struct err *e)
+{
+	struct name target;
+
+	if (domain_find(s, name, out, found, e) < 0)
+		return -1;
+	if (!*found || out->alias_of.s[0] == '\0')
+		return 0;
+	target = out->alias_of;
+	if (find(s, &target, out, found, e) < 0)
+		return -1;
+	if (!*found)
+		return err_set(e, ERR_TEMP, "4.3.5",
+			       "domain " STR_FMT " is an alias of %s, which is not there",
+			       STR_ARG(name), target.s);
+	return 0;
+}
+
+/* ---- changing ----------------------------------------------------------------------- */
+
+static int check_alias(struct store *s, const struct domain *d, struct err *e)
+{
+	struct domain target;
+	bool found;
+
+	if (d->alias_of.s[0] == '\0')
+		return 0;
+	if (find(s, &d->alias_of, &target, &found, e) < 0)
+		return -1;
+	if (!found)
+		return err_set(e, ERR_PERM, "5.1.2", "there is no domain %s",
+			       d->alias_of.s);
+	if (target.alias_of.s[0] != '\0')
+		return err_set(e, ERR_PERM, "5.1.2", "%s is itself an alias, of %s",
+			       target.name.s, target.alias_of.s);
+	return 0;
+}
+
+static int check_delimiters(const struct domain *d, struct err *e)
+{
+	for (const char *c = d->delimiters; *c != '\0'; c++)
+		if (!ascii_is_print(*c) || strchr(" @\"\\/", *c) != NULL)
+			return err_set(e, ERR_PERM, "5.1.3",
+				       "octet 0x%02x cannot be a delimiter",
+				       (unsigned char)*c);
+	return 0;
+}
+
+static int put(struct store *s, const struct domain *d, int flags, bool *existed,
+	       struct err *e)
+{
+	struct record_writer w;
+	struct place place;
+
+	name_place("domains", &d->name, NULL, &place);
+	record_begin(&w, kind);
+	record_put(&w, "name", str_of(d->name.s));
+	if (d->alias_of.s[0] != '\0')
+		record_put(&w, "alias-of", str_of(d->alias_of.s));
+	if (d->own_delimiters)
+		record_put(&w, "delimiters", str_of(d->delimiters));
+
+	int rc = storage_put(store_root(s), place.path, record_finish(&w),
+			     STORAGE_DURABLE | flags, existed, e);
+
+	record_fini(&w);
+	return rc;
+}
+
+int domain_add(struct store *s, const struct domain *d, struct err *e)
+{
+	struct account template;
+	bool existed;
+
+	if (check_alias(s, d, e) < 0 || check_delimiters(d, e) < 0 ||
+	    put(s, d, STORAGE_EXCLUSIVE, &existed, e) < 0)
+		return -1;
+	if (existed)
+		return err_set(e, ERR_PERM, "5.1.3", "domain %s exists already",
+			       d->name.s);
+	if (d->alias_of.s[0] != '\0')
+		return 0;
+	template = (struct account){.quota = QUOTA_NONE};
+	if (name_of(store_settings(s), STR("default"), str_of(d->name.s), &template.name,
+		    e) < 0)
+		return -1;
+	return account_create(s, &template, false, e);
+}
+
+int domain_update(struct store *s, const struct domain *d, struct err *e)
+{
+	struct domain old;
+	bool found;
+
+	if (find(s, &d->name, &old, &found, e) < 0 || check_alias(s, d, e) < 0 ||
+	    check_delimiters(d, e) < 0)
+		return -1;
+	if (!found)
+		return err_set(e, ERR_PERM, "5.1.2", "there is no domain %s", d->name.s);
+	if ((old.alias_of.s[0] == '\0') != (d->alias_of.s[0] == '\0'))
+		return err_set(e, ERR_PERM, "5.1.2",
+			       "a domain cannot become an alias, nor an alias a domain: "
+			       "delete and add it");
+	return put(s, d, 0, NULL, e);
+}
+
+struct users {
+	const struct name *domain;
+	char who[NAME_OCTETS + 40];
+};
+
+static bool use_account(const struct account *a, void *ctx)
+{
+	struct users *u = ctx;
+
+	if (account_is_template(a))
+		return true;
+	snprintf(u->who, sizeof u->who, "account %s", a->name.s);
+	return false;
+}
+
+static bool use_forwarding(const struct forwarding *f, void *ctx)
+{
+	struct users *u = ctx;
+
+	snprintf(u->who, sizeof u->who, "forwarding %s", f->name.s);
+	return false;
+}
+
+static bool use_alias(const struct domain *d, void *ctx)
+{
+	struct users *u = ctx;
+
+	if (strcmp(d->alias_of.s, u->domain->s) != 0)
+		return true;
+	snprintf(u->who, sizeof u->who, "alias domain %s", d->name.s);
+	return false;
+}
+
+int domain_delete(struct store *s, const struct name *name, struct err *e)
+{
+	struct users u = {.domain = name};
+	char pattern[NAME_OCTETS + 3];
+	struct domain d;
+	struct place place;
+	struct name template;
+	bool found;
+
+	if (find(s, name, &d, &found, e) < 0)
+		return -1;
+	if (!found)
+		return err_set(e, ERR_PERM, "5.1.2", "there is no domain %s", name->s);
+	snprintf(pattern, sizeof pattern, "*@%s", name->s);
+	if (d.alias_of.s[0] == '\0') {
+		if (account_each(s, str_of(pattern), use_account, &u, e) < 0 ||
+		    (u.who[0] == '\0' &&
+		     forwarding_each(s, str_of(pattern), use_forwarding, &u, e) < 0) ||
+		    (u.who[0] == '\0' && domain_each(s, use_alias, &u, e) < 0))
+			return -1;
+		if (u.who[0] != '\0')
+			return err_set(e, ERR_PERM, "5.1.2",
+				       "domain %s is in use, by %s at least", name->s,
+				       u.who);
+		if (name_of(store_settings(s), STR("default"), str_of(name->s), &template,
+			    e) < 0 ||
+		    account_delete(s, &template, e) < 0)
+			return -1;
+	}
+	name_place("domains", name, NULL, &place);
+	return storage_remove(store_root(s), place.path, STORAGE_DURABLE, e);
+}
+
+/* ---- all of them ------------------------------------------------------------------------ */
+
+struct each {
+	struct store *s;
+	bool (*each)(const struct domain *d, void *ctx);
+	void *ctx;
+};
+
+static int each_one(const struct name *name, bool *more, void *ctx, struct err *e)
+{
+	struct each *w = ctx;
+	struct domain d;
+	bool found;
+
+	if (find(w->s, name, &d, &found, e) < 0)
+		return -1;
+	if (found)
+		*more = w->each(&d, w->ctx);
+	return 0;
+}
+
+int domain_each(struct store *s, bool (*each)(const struct domain *d, void *ctx),
+		void *ctx, struct err *e)
+{
+	struct each w = {s, each, ctx};
+
+	return tree_each(store_root(s), "domains", STR("*"), each_one, &w, e);
+}
