@@ -25,8 +25,6 @@
 enum {
 	NAME_LOCAL_MAX = 64,   /* RFC 5321 s4.5.3.1.1 */
 	NAME_DOMAIN_MAX = 190, /* with the local part and @, a file name: 255 octets */
-	NAME_LOCAL_MAX = 64,
-	NAME_DOMAIN_MAX = 190,
 	NAME_OCTETS = NAME_LOCAL_MAX + 1 + NAME_DOMAIN_MAX,
 	PLACE_OCTETS = 320,
 };
