@@ -90,8 +90,7 @@ int storage_draft_rewrite(struct storage_draft *d, uint64_t offset, struct str b
 int storage_draft_read(struct storage_draft *d, uint64_t offset, char *to, size_t n,
 		       size_t *got, struct err *e) MUST_USE;
 /* Gives it its name (which must be free) and makes both durable, in one sync. */
-int storage_draft_commit(struct storage_draft *d, const char *path,
-			 struct err *e) MUST_USE;
+int storage_draft_commit(struct storage_draft *d, struct err *e) MUST_USE;
 void storage_draft_end(struct storage_draft **d); /* aborts, if not committed */
 
 /* ---- an open object --------------------------------------------------------- */
