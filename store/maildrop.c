@@ -4,6 +4,7 @@
 #include "lib/conn.h"
 #include "store/maildrop_int.h"
 #include "store/id.h"
+#include "store/idmap.h"
 #include "store/record.h"
 #include "store/store_int.h"
 
@@ -24,43 +25,21 @@ struct maildrop {
 	size_t n, cap;
 	uint64_t *tombstones; /* ids of removed messages that the file still mentions */
 	size_t n_tombstones, cap_tombstones;
-	uint32_t *index; /* id -> entry number + 1, made when first needed */
-	size_t index_size;
+	struct idmap index; /* id -> entry, of the first `indexed`: most never need it */
+	size_t indexed;
 	struct buf trace; /* what maildrop_trace() gave last */
 	bool dropped;     /* lines were overwritten in place: the totals are too high */
 };
 
 /* ---- the index of ids ------------------------------------------------------------- */
 
-static uint32_t *index_slot(const struct maildrop *m, uint64_t id)
-{
-	size_t at =
-		(size_t)(id * UINT64_C(0x9e3779b97f4a7c15) >> 20) & (m->index_size - 1);
-
-	while (m->index[at] != 0 && m->entries[m->index[at] - 1].id != id)
-		at = (at + 1) & (m->index_size - 1);
-	return &m->index[at];
-}
-
-static void index_build(struct maildrop *m)
-{
-	xfree(&m->index);
-	m->index_size = 64;
-	while (m->index_size < m->cap * 2)
-		m->index_size *= 2;
-	m->index = xalloc(m->index_size * sizeof *m->index);
-	for (size_t i = 0; i < m->n; i++)
-		*index_slot(m, m->entries[i].id) = (uint32_t)i + 1;
-}
-
 static struct maildrop_entry *find_entry(struct maildrop *m, uint64_t id)
 {
-	if (m->index == NULL)
-		index_build(m);
+	uint64_t at;
 
-	uint32_t at = *index_slot(m, id);
-
-	return at ? &m->entries[at - 1] : NULL;
+	for (; m->indexed < m->n; m->indexed++)
+		idmap_put(&m->index, m->entries[m->indexed].id, m->indexed);
+	return idmap_get(&m->index, id, &at) ? &m->entries[at] : NULL;
 }
 
 /* ---- reading the file ---------------------------------------------------------------- */
@@ -73,7 +52,6 @@ static void add_entry(struct maildrop *m, const struct maildrop_line *l, uint64_
 		m->entries = xgrow(m->entries, m->cap * sizeof *m->entries,
 				   cap * sizeof *m->entries);
 		m->cap = cap;
-		xfree(&m->index);
 	}
 	m->entries[m->n] = (struct maildrop_entry){
 		.id = l->id,
@@ -88,8 +66,6 @@ static void add_entry(struct maildrop *m, const struct maildrop_line *l, uint64_
 		.removed = l->event == MAILDROP_DROPPED,
 	};
 	m->n++;
-	if (m->index != NULL)
-		*index_slot(m, l->id) = (uint32_t)m->n;
 }
 
 static void add_tombstone(struct maildrop *m, uint64_t id)
@@ -149,7 +125,8 @@ static void squeeze(struct maildrop *m)
 		}
 	}
 	m->n = kept;
-	xfree(&m->index);
+	idmap_fini(&m->index);
+	m->indexed = 0;
 }
 
 static int parse(struct maildrop *m, struct err *e)
@@ -262,7 +239,7 @@ void maildrop_close(struct maildrop **m)
 	buf_fini(&(*m)->trace);
 	xfree(&(*m)->entries);
 	xfree(&(*m)->tombstones);
-	xfree(&(*m)->index);
+	idmap_fini(&(*m)->index);
 	xfree(m);
 }
 
@@ -516,7 +493,7 @@ int maildrop_mentions(struct store *s, const struct account *a, uint64_t id,
 	*mentioned = false;
 	if (maildrop_look(s, a, &m, e) < 0)
 		return -1;
-	*mentioned = m->n > 0 && find_entry(m, id) != NULL;
+	*mentioned = find_entry(m, id) != NULL;
 	for (size_t i = 0; !*mentioned && i < m->n_tombstones; i++)
 		*mentioned = m->tombstones[i] == id;
 	maildrop_close(&m);

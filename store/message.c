@@ -279,6 +279,15 @@ int message_set_aside(struct store *s, unsigned volume, uint64_t id, struct err 
 	return storage_rename(st, from.s, to, &found, e);
 }
 
+int message_exists(struct store *s, unsigned volume, uint64_t id, bool *found,
+		   struct err *e)
+{
+	struct storage *st = volume_storage(s, volume, e);
+
+	*found = false;
+	return st ? storage_exists(st, message_path(id).s, found, e) : -1;
+}
+
 /* ---- every file ------------------------------------------------------------------ */
 
 struct walk {

@@ -90,6 +90,9 @@ int message_release(struct store *s, unsigned volume, uint64_t id, uint64_t uid,
  * removes it if it is empty. */
 int message_set_aside(struct store *s, unsigned volume, uint64_t id, struct err *e);
 
+int message_exists(struct store *s, unsigned volume, uint64_t id, bool *found,
+		   struct err *e);
+
 /* ---- every file of all volumes, for recovery, check and expiry ---------------- */
 
 /* Ids from from_ms to to_ms (Unix time, inclusive), by the minute oldest first within
@@ -111,5 +114,7 @@ int message_head_parse(struct str text, struct message_info *out, struct err *e)
  * message_info_fini(). */
 int message_slots_parse(struct str text, struct message_info *mi, struct err *e);
 void message_info_fini(struct message_info *mi);
+/* Octets of a percent-encoded trace once decoded. */
+uint64_t message_trace_octets(struct str encoded);
 
 #endif

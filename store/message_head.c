@@ -251,3 +251,16 @@ void message_info_fini(struct message_info *mi)
 {
 	xfree(&mi->slots);
 }
+
+uint64_t message_trace_octets(struct str encoded)
+{
+	struct buf b;
+
+	buf_init(&b, MESSAGE_TRACE_MAX);
+	record_decode(encoded, &b);
+
+	uint64_t n = b.n;
+
+	buf_fini(&b);
+	return n;
+}

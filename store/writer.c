@@ -349,12 +349,13 @@ int writer_checkpoint(struct writer *w, int (*sync)(void *ctx, struct err *e), v
 /* ---- recovery ------------------------------------------------------------------------ */
 
 static int one_dead(struct storage *root, uint32_t number,
-		    int (*each)(const struct writer_state *w, void *ctx, struct err *e),
+		    int (*each)(const struct writer_state *w, bool *clean, void *ctx,
+				struct err *e),
 		    void *ctx, struct err *e)
 {
 	struct storage_lease *lease;
 	struct saved s;
-	bool found;
+	bool found, clean = false;
 	int rc = -1;
 
 	if (storage_lease_take(root, path_of(number, ".lease").s, &lease, e) < 0)
@@ -366,8 +367,8 @@ static int one_dead(struct storage *root, uint32_t number,
 	rc = 0;
 	if (!found || s.clean)
 		goto out;
-	rc = each(&s.s, ctx, e);
-	if (rc == 0) {
+	rc = each(&s.s, &clean, ctx, e);
+	if (rc == 0 && clean) {
 		s.clean = true;
 		s.s.checkpoint_ms = s.s.until_ms;
 		rc = save(root, &s, e);
@@ -378,7 +379,8 @@ out:
 }
 
 int writer_each_dead(struct storage *root,
-		     int (*each)(const struct writer_state *w, void *ctx, struct err *e),
+		     int (*each)(const struct writer_state *w, bool *clean, void *ctx,
+				 struct err *e),
 		     void *ctx, struct err *e)
 {
 	struct storage_names *names;

@@ -50,9 +50,10 @@ struct writer_state {
 };
 
 /* Every writer that nobody holds and that did not end cleanly; the lease is held
- * while `each` runs, and afterwards, if it returned 0, the state is clean. */
+ * while `each` runs, and the state is clean afterwards if it set *clean. */
 int writer_each_dead(struct storage *root,
-		     int (*each)(const struct writer_state *w, void *ctx, struct err *e),
+		     int (*each)(const struct writer_state *w, bool *clean, void *ctx,
+				 struct err *e),
 		     void *ctx, struct err *e);
 
 /* The checkpoint of a writer as last written; 0 when unknown. */
