@@ -4,6 +4,8 @@
 #
 #   make                          programs in build/bin
 #   make check                    unit tests and lint (./check runs everything)
+#   make units                    the unit tests' programs, not run
+#   make man                      the list of settings into popstore.conf(5)
 #   make F=asan                   the same programs under ASan + UBSan, in build/asan/bin
 #   make F=fuzz CC=clang fuzz     every fuzzer for FUZZ_SECS each
 #   make F=cov cov                line and branch coverage of the unit tests
@@ -77,7 +79,7 @@ FUZZ     = $(patsubst %.c,$(O)/%,$(wildcard t/fuzz/*.c))
 Q := $(if $(V),,@)
 say = $(if $(V),,@printf '  %-5s %s\n' $(1) $@)
 
-.PHONY: all check check-unit lint fuzz fuzzers cov clean install FORCE
+.PHONY: all units check check-unit lint man fuzz fuzzers cov clean install FORCE
 all: $(BIN)
 
 define archive
@@ -121,20 +123,27 @@ FORCE:
 -include $(shell find $(O) -name '*.d' 2>/dev/null)
 
 # ---- tests ------------------------------------------------------------------
+units: $(UNIT)
 check: check-unit lint
 check-unit: $(UNIT)
 	@set -e; for t in $(UNIT); do echo "  UNIT  $$t"; $$t; done
 
-lint:
-	@for l in t/lint/*; do echo "  LINT  $$l"; $$l || exit 1; done
+lint: all
+	@for l in t/lint/*; do echo "  LINT  $$l"; POPSTORE_BIN=$(O)/bin $$l || exit 1; done
 
+man: all
+	@POPSTORE_BIN=$(O)/bin t/lint/man --write
+
+# What a run learns stays in the build tree; the committed corpus is read only.
 FUZZ_SECS ?= 60
 fuzzers: $(FUZZ)
 fuzz: $(FUZZ)
-	@set -e; for f in $(FUZZ); do n=$$(basename $$f); mkdir -p t/fuzz/corpus/$$n; \
+	@set -e; for f in $(FUZZ); do n=$$(basename $$f); \
+	  mkdir -p t/fuzz/corpus/$$n $(O)/corpus/$$n $(O)/found; \
 	  echo "  FUZZ  $$n $(FUZZ_SECS)s"; \
 	  $$f -max_total_time=$(FUZZ_SECS) $$(test -f t/fuzz/$$n.dict && echo -dict=t/fuzz/$$n.dict) \
-	  -max_len=4096 -print_final_stats=1 t/fuzz/corpus/$$n; done
+	  -max_len=4096 -print_final_stats=1 -artifact_prefix=$(O)/found/$$n- \
+	  $(O)/corpus/$$n t/fuzz/corpus/$$n; done
 
 cov: check-unit
 	gcovr -r . --object-directory $(O) -e 't/' --txt

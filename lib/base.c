@@ -7,14 +7,15 @@
 
 void must_fail(const char *expr, const char *file, int line, const char *func)
 {
-	fprintf(stderr, "event=broken.promise level=error promise=\"%s\" at=%s:%d func=%s\n",
+	fprintf(stderr,
+		"event=broken.promise level=error promise=\"%s\" at=%s:%d func=%s\n",
 		expr, file, line, func);
 	abort();
 }
 
 void *xalloc(size_t size)
 {
-	void *p = calloc(1, size ? size : 1);
+	void *p = calloc(1, size ? size : 1); /* lint: ok */
 
 	must(p != NULL);
 	return p;
@@ -23,7 +24,7 @@ void *xalloc(size_t size)
 void *xgrow(void *p, size_t old, size_t new)
 {
 	must(new >= old);
-	p = realloc(p, new ? new : 1);
+	p = realloc(p, new ? new : 1); /* lint: ok */
 	must(p != NULL);
 	memset((char *)p + old, 0, new - old);
 	return p;

@@ -45,7 +45,8 @@ struct log_kv {
 		  sizeof((const struct log_kv[]){__VA_ARGS__}) / sizeof(struct log_kv))
 /* clang-format on */
 
-void log_write(enum log_level level, const char *event, const struct log_kv *kv, size_t n);
+void log_write(enum log_level level, const char *event, const struct log_kv *kv,
+	       size_t n);
 
 /* Where lines go; until then to standard error, level info.  `program` must
  * outlive the process's logging (a literal). */

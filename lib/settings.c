@@ -121,7 +121,7 @@ static const struct conf_item items[] = {
 	    .min = 1, .max = TEXT_MAX,
 	    .doc = "Directories, each on a disk of its own, that messages are spread over.\n"
 		   "Without any, messages are kept under the root.\n"
-		   "New volumes are added at the end of the list."),
+		   "A new one is made by\n.Ic popstore init ;\none that holds messages has to stay in the list."),
 	TEXT(store, name_charset, "._-+=~'&", 0, 64, charset_wrong,
 	     "The characters that a local part may hold besides letters and digits."),
 	BOOL(store, utf8_names, "no",
