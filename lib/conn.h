@@ -32,14 +32,14 @@ enum { CONN_INPUT = 16384, CONN_RATE_MIN = 128 };
 
 struct conn {
 	int fd;
-	bool loopback;   /* peer is a Unix socket, 127.0.0.0/8 or ::1 */
-	char peer[64];   /* "192.0.2.7:1234", "[2001:db8::1]:1234" or "unix:1000" (uid) */
-	char sid[16];    /* session id for the log, unique in this process's life */
+	bool loopback; /* peer is a Unix socket, 127.0.0.0/8 or ::1 */
+	char peer[64]; /* "192.0.2.7:1234", "[2001:db8::1]:1234" or "unix:1000" (uid) */
+	char sid[16];  /* session id for the log, unique in this process's life */
 	uint64_t deadline_ms; /* monotonic; 0 = none */
-	char *in;        /* CONN_INPUT octets */
+	char *in;             /* CONN_INPUT octets */
 	size_t in_at, in_n;
-	uint32_t idle_ms, wait_ms;       /* private: wished, and set on the socket now */
-	atomic_bool busy, interrupted;   /* private */
+	uint32_t idle_ms, wait_ms;     /* private: wished, and set on the socket now */
+	atomic_bool busy, interrupted; /* private */
 };
 
 /* Takes over `owned_fd`.  idle_ms bounds every single wait for the peer. */
@@ -66,7 +66,8 @@ bool conn_has_input(const struct conn *c); /* without waiting or asking the kern
 int conn_write(struct conn *c, struct str out, bool more, struct err *e) MUST_USE;
 /* `n` octets of file `fd` from `offset`, by sendfile(2) where the engine can. A
  * file that is shorter than promised is ERR_TEMP, and the peer has to be cut. */
-int conn_sendfile(struct conn *c, int fd, off_t offset, uint64_t n, struct err *e) MUST_USE;
+int conn_sendfile(struct conn *c, int fd, off_t offset, uint64_t n,
+		  struct err *e) MUST_USE;
 
 /* The owner is in the middle of what should be finished before a stop, such as
  * a message after DATA. */

@@ -30,10 +30,10 @@
 #include "lib/err.h"
 
 struct server_listen {
-	const char *name;          /* a section of the configuration: "lmtp", "pop3" */
+	const char *name; /* a section of the configuration: "lmtp", "pop3" */
 	char *const *addresses;
 	size_t n;
-	int protocol;              /* handed to `session` unchanged */
+	int protocol; /* handed to `session` unchanged */
 };
 
 struct server {
@@ -41,8 +41,8 @@ struct server {
 	const struct server_listen *listen;
 	size_t n_listen;
 	uint32_t max_connections;
-	uint32_t idle_ms;          /* for conn_open() */
-	struct str busy;           /* what one connection too many is told */
+	uint32_t idle_ms; /* for conn_open() */
+	struct str busy;  /* what one connection too many is told */
 	/* Runs one connection from greeting to end; closes nothing. */
 	void (*session)(struct conn *c, int protocol, void *ctx);
 	/* Called about every `tick_ms` while the server runs, from a thread of its
