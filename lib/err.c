@@ -69,6 +69,8 @@ int err_exit_status(const struct err *e)
 		return EX_NOUSER;
 	if (strcmp(e->dsn, "5.1.2") == 0)
 		return EX_NOHOST;
+	if (strcmp(e->dsn, "5.3.5") == 0)
+		return EX_CONFIG;
 	if (strcmp(e->dsn, "5.5.4") == 0)
 		return EX_USAGE;
 	return EX_DATAERR;

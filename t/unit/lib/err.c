@@ -95,6 +95,7 @@ static void exit_statuses(void **state UNUSED)
 		{{.class = ERR_TEMP, .dsn = "4.3.1", .sys = ENOSPC},  EX_TEMPFAIL},
 		{{.class = ERR_PERM, .dsn = "5.1.1"},                 EX_NOUSER},
 		{{.class = ERR_PERM, .dsn = "5.1.2"},                 EX_NOHOST},
+		{{.class = ERR_PERM, .dsn = "5.3.5"},                 EX_CONFIG},
 		{{.class = ERR_PERM, .dsn = "5.5.4"},                 EX_USAGE},
 		{{.class = ERR_PERM, .dsn = "5.3.0"},                 EX_DATAERR},
 		{{.class = ERR_PEER, .dsn = ""},                      EX_DATAERR},
