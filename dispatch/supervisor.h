@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * supervisor - which processes should run now, with no I/O in it
+ *
+ *                recovered             stop, or an end before READY
+ *   RECOVERING ------------> RUNNING -------------------------------> STOPPING -> OVER
+ *        |                      ^ |                                      ^
+ *        |                      +-+ reload, crash and restart            |
+ *        +------------------------- stop, or recovery failed ------------+
+ *
+ * Tell it what happened, do what supervisor_next() wishes until it wishes to
+ * wait.  Because it never forks, signals or asks for the time, the same object
+ * serves popstored and its unit test.
+ *
+ * A start is all or nothing: a worker that ends before the first time all were
+ * ready ends everything, with its exit status.  Afterwards what ends is started
+ * again, after a growing pause.  A reload starts a new generation; the workers
+ * of the old one serve until all the new ones of their service are ready, or, for
+ * a service that binds its own socket, end first.
+ *
+ * Owns:   the list of workers.
+ * Limits: a worker that does not become ready in READY_MS is killed, and so is
+ *         one that does not end in KILL_MS.
+ * Tests:  t/unit/dispatch/supervisor.c
+ */
+#ifndef SUPERVISOR_H
+#define SUPERVISOR_H
+
+#include "dispatch/service.h"
+
+#include <sys/types.h>
+
+enum {
+	SUPERVISOR_READY_MS = 60000,
+	SUPERVISOR_KILL_MS = 25000, /* SERVER_GRACE_MS and some */
+};
+
+struct supervisor;
+
+struct supervisor *supervisor_new(void);
+void supervisor_free(struct supervisor **s);
+
+/* ---- what happened ------------------------------------------------------------- */
+
+/* The configuration asks for so many processes of each service: at the start, and
+ * at each reload. */
+void supervisor_configure(struct supervisor *s, const unsigned workers[SERVICE_COUNT]);
+void supervisor_stop(struct supervisor *s);
+/* Process `pid` sent READY=1.  False when it is none of ours, or is again. */
+bool supervisor_ready(struct supervisor *s, pid_t pid);
+
+struct supervisor_end {
+	const char *name;    /* service or job; NULL: no child of ours */
+	bool expected;       /* it was told to end, or is a job that did its work */
+	bool fatal;          /* the start failed because of it: all will end */
+	bool restarts;       /* it will be started again ... */
+	uint32_t restart_ms; /* ... after this pause */
+};
+
+/* Process `pid` ended; `status` is waitpid(2)'s. */
+struct supervisor_end supervisor_ended(struct supervisor *s, pid_t pid, int status,
+				       uint64_t now_ms);
+
+/* ---- what to do ---------------------------------------------------------------- */
+
+enum supervisor_wish {
+	WISH_WAIT,   /* for an event, or until at_ms (0: only for an event) */
+	WISH_START,  /* service's program; then supervisor_started() */
+	WISH_RUN,    /* `popstore VERB` of a job; then supervisor_started() */
+	WISH_SIGNAL, /* signal to pid */
+	WISH_READY,  /* all services of this configuration are ready: tell the world */
+	WISH_EXIT,   /* nothing runs any more; end with status */
+};
+
+struct supervisor_want {
+	enum supervisor_wish wish;
+	const struct service *service;
+	const char *verb;
+	uint64_t at_ms;
+	pid_t pid;
+	int signal, status;
+};
+
+struct supervisor_want supervisor_next(struct supervisor *s, uint64_t now_ms);
+/* Answers WISH_START and WISH_RUN: it runs, or (pid < 0) could not be started, which
+ * is as if it had ended with `status`. */
+struct supervisor_end supervisor_started(struct supervisor *s, pid_t pid, int status,
+					 uint64_t now_ms);
+
+#endif

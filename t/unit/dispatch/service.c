@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: ISC */
+#include "dispatch/service.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static const struct service *find(const char *name)
+{
+	for (size_t i = 0; i < countof(services); i++)
+		if (strcmp(services[i].name, name) == 0)
+			return &services[i];
+	fail_msg("no service %s", name);
+	return NULL;
+}
+
+static void only_what_listens_runs(void **state UNUSED)
+{
+	char *addresses[] = {NULL, NULL};
+	struct settings set = {.lmtp.workers = 3, .pop3.workers = 5};
+
+	for (size_t i = 0; i < countof(services); i++)
+		assert_int_equal(service_workers(&services[i], &set), 0);
+	set.lmtp.listen = set.pop3.listen = set.milter.listen =
+		(struct conf_list){addresses, 1};
+	assert_int_equal(service_workers(find("lmtp"), &set), 3);
+	assert_int_equal(service_workers(find("pop3"), &set), 5);
+	assert_int_equal(service_workers(find("milter"), &set), 1);
+	assert_int_equal(service_workers(find("policy"), &set), 0);
+}
+
+static void policy_and_socketmap_are_one_program(void **state UNUSED)
+{
+	char *addresses[] = {NULL, NULL};
+	struct settings set = {.socketmap.listen = {addresses, 2}};
+	const struct service *policy = find("policy");
+
+	assert_int_equal(service_workers(policy, &set), 1);
+	assert_int_equal(service_listen(policy, 0, &set)->n, 0);
+	assert_int_equal(service_listen(policy, 1, &set)->n, 2);
+	assert_int_equal(service_listen(policy, 2, &set)->n, 0);
+	assert_int_equal(service_listen(find("lmtp"), 1, &set)->n, 0);
+	set.policy.listen = set.socketmap.listen;
+	assert_int_equal(service_workers(policy, &set), 1);
+}
+
+static void every_row_is_whole(void **state UNUSED)
+{
+	for (size_t i = 0; i < countof(services); i++) {
+		assert_non_null(services[i].name);
+		assert_non_null(services[i].program);
+		assert_non_null(services[i].section[0].name);
+		assert_in_range(services[i].stage, 0, STAGE_COUNT - 1);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(only_what_listens_runs),
+		cmocka_unit_test(policy_and_socketmap_are_one_program),
+		cmocka_unit_test(every_row_is_whole),
+	};
+
+	return cmocka_run_group_tests_name("dispatch/service", tests, NULL, NULL);
+}
