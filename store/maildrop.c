@@ -13,7 +13,6 @@
 
 enum {
 	COMPACT_OCTETS = 8192, /* files below this are not worth rewriting */
-	TEXT_MAX = 1 << 30,
 };
 
 struct maildrop {
@@ -165,7 +164,7 @@ static int read_whole(struct maildrop *m, struct storage_file *f, struct err *e)
 
 	if (storage_file_size(f, &size, e) < 0)
 		return -1;
-	if (size > TEXT_MAX)
+	if (size > MAILDROP_TEXT_MAX)
 		return maildrop_damaged(e, &m->a, 0, "it is too long");
 
 	char *to = buf_reserve(&m->text, size);
@@ -183,7 +182,7 @@ static struct maildrop *new_view(struct store *s, const struct account *a)
 
 	m->s = s;
 	m->a = *a;
-	buf_init(&m->text, TEXT_MAX);
+	buf_init(&m->text, MAILDROP_TEXT_MAX);
 	buf_init(&m->trace, MESSAGE_TRACE_MAX);
 	return m;
 }
@@ -337,7 +336,7 @@ static int write_events(struct maildrop *m, struct storage_file *f, size_t *remo
 	int rc = -1;
 
 	*removed = 0;
-	buf_init(&text, TEXT_MAX);
+	buf_init(&text, MAILDROP_TEXT_MAX);
 	if (maildrop_file_prepare(m->s, f, &m->a, &tail, &text, e) < 0)
 		goto out;
 
@@ -441,7 +440,7 @@ static int compact(struct maildrop *m, struct storage_file *f, struct err *e)
 	if (size < COMPACT_OCTETS && !m->dropped)
 		return 0;
 	now = new_view(m->s, &m->a);
-	buf_init(&text, TEXT_MAX);
+	buf_init(&text, MAILDROP_TEXT_MAX);
 	rc = read_whole(now, f, e);
 	if (rc == 0)
 		put_compact(now, &text);
@@ -498,6 +497,28 @@ int maildrop_mentions(struct store *s, const struct account *a, uint64_t id,
 		*mentioned = m->tombstones[i] == id;
 	maildrop_close(&m);
 	return 0;
+}
+
+int maildrop_forget(struct store *s, const struct account *a, uint64_t id, struct err *e)
+{
+	struct storage_file *f;
+	struct maildrop *m;
+	size_t removed;
+	int rc;
+
+	if (maildrop_look(s, a, &m, e) < 0)
+		return -1;
+
+	struct maildrop_entry *en = find_entry(m, id);
+
+	rc = en ? maildrop_file_lock(s, a, STORAGE_WRITE, &f, e) : 0;
+	if (en != NULL && rc == 0) {
+		en->removed = true;
+		rc = f ? write_events(m, f, &removed, e) : 0;
+		storage_file_close(&f);
+	}
+	maildrop_close(&m);
+	return rc;
 }
 
 int maildrop_release_all(struct store *s, const struct account *a, struct err *e)

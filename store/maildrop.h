@@ -93,11 +93,22 @@ int maildrop_append(struct store *s, const struct account *a,
 /* One read of the tail, without the lock. */
 int maildrop_totals(struct store *s, const struct account *a, uint64_t *messages,
 		    uint64_t *octets, struct err *e);
+/* Appends the line that a slot of a message file asks for, quota or not. */
+int maildrop_append_slot(struct store *s, const struct account *a, unsigned volume,
+			 const struct message_info *mi, const struct message_slot *slot,
+			 struct err *e);
 /* Was this message ever put in, as far as the lines go back? */
 int maildrop_mentions(struct store *s, const struct account *a, uint64_t id,
 		      bool *mentioned, struct err *e);
 /* Ends a maildrop: under its lock every message is released and the file removed.
  * The account's profile is gone already. */
 int maildrop_release_all(struct store *s, const struct account *a, struct err *e);
+
+/* Makes a damaged maildrop again from its whole lines and the message files; *lost
+ * counts the lines that were not whole. */
+int maildrop_rebuild(struct store *s, const struct account *a, uint64_t *lost,
+		     struct err *e);
+/* Appends a removed line for a message that is not there any more. */
+int maildrop_forget(struct store *s, const struct account *a, uint64_t id, struct err *e);
 
 #endif

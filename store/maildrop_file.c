@@ -182,6 +182,24 @@ int maildrop_append(struct store *s, const struct account *a,
 	return rc < 0 ? err_add(e, "deliver to %s", a->name.s) : 0;
 }
 
+int maildrop_append_slot(struct store *s, const struct account *a, unsigned volume,
+			 const struct message_info *mi, const struct message_slot *slot,
+			 struct err *e)
+{
+	struct maildrop_add add = {
+		.id = mi->id,
+		.volume = volume,
+		.slot = slot->offset,
+		.size = mi->size + message_trace_octets(slot->trace),
+		.stored = mi->stored,
+		.header_end = mi->header_end,
+		.trace = slot->trace,
+	};
+	int verdict;
+
+	return maildrop_append(s, a, &add, &verdict, e);
+}
+
 int maildrop_totals(struct store *s, const struct account *a, uint64_t *messages,
 		    uint64_t *octets, struct err *e)
 {

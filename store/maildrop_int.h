@@ -9,6 +9,8 @@
 #include "store/maildrop_line.h"
 #include "store/storage.h"
 
+enum { MAILDROP_TEXT_MAX = 1 << 30 }; /* octets of a maildrop file */
+
 struct place maildrop_place(const struct account *a);
 
 /* Opens and locks the file; *out is NULL when there is none (with STORAGE_APPEND: no

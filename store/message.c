@@ -221,16 +221,16 @@ static int still_held(struct message *m, bool *held, struct err *e)
 	return 0;
 }
 
-static int release_slot(struct message *m, uint64_t uid, struct err *e)
+static int set_slot(struct message *m, uint64_t uid, char state, struct err *e)
 {
 	for (size_t i = 0; i < m->info.n_slots; i++) {
 		struct message_slot *slot = &m->info.slots[i];
 
-		if (slot->uid != uid || slot->state == '-')
+		if (slot->uid != uid || slot->state == state)
 			continue;
-		if (storage_file_put_octet(m->file, slot->offset, '-', e) < 0)
+		if (storage_file_put_octet(m->file, slot->offset, state, e) < 0)
 			return -1;
-		slot->state = '-';
+		slot->state = state;
 	}
 	return 0;
 }
@@ -246,9 +246,26 @@ int message_release(struct store *s, unsigned volume, uint64_t id, uint64_t uid,
 		return -1;
 	if (m == NULL)
 		return 0;
-	if (message_slots(m, e) == 0 && release_slot(m, uid, e) == 0 &&
+	if (message_slots(m, e) == 0 && set_slot(m, uid, '-', e) == 0 &&
 	    still_held(m, &held, e) == 0)
 		rc = held ? 0 : remove_file(m->storage, id, e);
+	message_close(&m);
+	return rc;
+}
+
+int message_hold(struct store *s, unsigned volume, uint64_t id, uint64_t uid,
+		 struct err *e)
+{
+	struct message *m;
+	int rc;
+
+	if (open_mode(s, volume, id, STORAGE_WRITE, &m, e) < 0 || m == NULL)
+		return m == NULL ? 0 : -1;
+	rc = message_slots(m, e);
+	if (rc == 0)
+		rc = set_slot(m, uid, '+', e);
+	if (rc == 0)
+		rc = storage_file_sync(m->file, e);
 	message_close(&m);
 	return rc;
 }

@@ -8,7 +8,7 @@
  * needs it any more.  The body is what POP3 sends after the +OK line, to the last
  * octet, from one offset, by one sendfile.
  *
- * Slots go from '+' to '-' and never back.  Three checksums: of the head, which one
+ * Slots go from '+' to '-' and never back, but for repair.  Three checksums: of the head, which one
  * read fetches for a RETR; of the slots, with every state octet taken as '+'; of
  * the body.
  *
@@ -86,6 +86,9 @@ int message_verify(struct message *m, struct err *e);
  * Idempotent: a file or slot that is gone is success. */
 int message_release(struct store *s, unsigned volume, uint64_t id, uint64_t uid,
 		    struct err *e);
+/* Takes a slot back that was released although the maildrop still holds the message. */
+int message_hold(struct store *s, unsigned volume, uint64_t id, uint64_t uid,
+		 struct err *e);
 /* Moves a file that is not a whole message to <volume>/damaged/, for the operator;
  * removes it if it is empty. */
 int message_set_aside(struct store *s, unsigned volume, uint64_t id, struct err *e);

@@ -33,27 +33,6 @@ struct recovery {
 	struct store_recovery *out;
 };
 
-static int append_again(struct recovery *r, const struct message_info *mi,
-			unsigned volume, const struct message_slot *slot,
-			const struct account *a, struct err *e)
-{
-	struct maildrop_add add = {
-		.id = mi->id,
-		.volume = volume,
-		.slot = slot->offset,
-		.size = mi->size + message_trace_octets(slot->trace),
-		.stored = mi->stored,
-		.header_end = mi->header_end,
-		.trace = slot->trace,
-	};
-	int verdict;
-
-	if (maildrop_append(r->s, a, &add, &verdict, e) < 0)
-		return -1;
-	r->out->added++;
-	return 0;
-}
-
 static int recover_slot(struct recovery *r, const struct message_info *mi,
 			unsigned volume, const struct message_slot *slot, struct err *e)
 {
@@ -69,8 +48,10 @@ static int recover_slot(struct recovery *r, const struct message_info *mi,
 			return -1;
 		if (mentioned)
 			return 0;
-		if (!r->same_mount)
-			return append_again(r, mi, volume, slot, &a, e);
+		if (!r->same_mount) {
+			r->out->added++;
+			return maildrop_append_slot(r->s, &a, volume, mi, slot, e);
+		}
 	}
 	return message_release(r->s, volume, mi->id, slot->uid, e);
 }

@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: ISC */
+#include "store/check_int.h"
+
+#include "store/domain.h"
+#include "store/id.h"
+#include "store/maildrop.h"
+#include "store/message.h"
+
+#include <inttypes.h>
+
+/* still_there - the session that removed it may have ended since we looked */
+static bool still_there(struct check *c, const struct account *a, uint64_t id)
+{
+	struct maildrop *m;
+	struct err e;
+	bool there = false;
+
+	if (maildrop_look(c->s, a, &m, &e) < 0)
+		return false;
+	for (size_t i = 0; i < maildrop_count(m); i++)
+		there = there || maildrop_entry(m, i)->id == id;
+	maildrop_close(&m);
+	return there;
+}
+
+static int missing(struct check *c, const struct account *a,
+		   const struct maildrop_entry *en, struct err *e)
+{
+	if (!still_there(c, a, en->id))
+		return 0;
+	if (c->o->repair && maildrop_forget(c->s, a, en->id, e) < 0)
+		return -1;
+	check_report(c, "I6", c->o->repair,
+		     "%s: message %s is gone (volume %u); it cannot be brought back%s",
+		     a->name.s, id_print(en->id).c, en->volume,
+		     c->o->repair ? ", the maildrop forgets it" : "");
+	return 0;
+}
+
+static const struct message_slot *slot_of(const struct message_info *mi, uint64_t uid)
+{
+	for (size_t i = 0; i < mi->n_slots; i++)
+		if (mi->slots[i].uid == uid)
+			return &mi->slots[i];
+	return NULL;
+}
+
+static int not_held(struct check *c, const struct account *a,
+		    const struct maildrop_entry *en, bool has_slot, struct err *e)
+{
+	bool repair = c->o->repair && has_slot;
+
+	if (!still_there(c, a, en->id))
+		return 0;
+	if (repair && message_hold(c->s, en->volume, en->id, a->uid, e) < 0)
+		return -1;
+	check_report(c, "I6", repair, "%s: message %s does not hold a slot for it",
+		     a->name.s, id_print(en->id).c);
+	return 0;
+}
+
+static int check_entry(struct check *c, const struct account *a,
+		       const struct maildrop_entry *en, struct err *e)
+{
+	const struct message_slot *slot;
+	struct message *m;
+	int rc = 0;
+
+	/* A damaged message is reported once, among the messages. */
+	if (message_open(c->s, en->volume, en->id, &m, e) < 0 ||
+	    (m != NULL && message_slots(m, e) < 0)) {
+		message_close(&m);
+		return 0;
+	}
+	if (m == NULL)
+		return missing(c, a, en, e);
+
+	const struct message_info *mi = message_info(m);
+
+	slot = slot_of(mi, a->uid);
+	if (slot == NULL || slot->state != '+')
+		rc = not_held(c, a, en, slot != NULL, e);
+	else if (en->stored != mi->stored || en->header_end != mi->header_end ||
+		 en->slot != slot->offset ||
+		 en->size != mi->size + message_trace_octets(slot->trace))
+		check_report(c, "I6", false,
+			     "%s: the maildrop and message %s differ about its size",
+			     a->name.s, id_print(en->id).c);
+	else
+		check_saw(c, a->uid, en->id);
+	message_close(&m);
+	return rc;
+}
+
+static int repair_maildrop(struct check *c, const struct account *a, const char *why,
+			   struct err *e)
+{
+	uint64_t lost;
+
+	if (c->o->repair) {
+		if (maildrop_rebuild(c->s, a, &lost, e) < 0)
+			return -1;
+		idmap_put(&c->rebuilt, a->uid, 1);
+	}
+	check_report(c, "I5", c->o->repair, "%s", why);
+	return 0;
+}
+
+int check_account(struct check *c, const struct account *a, struct err *e)
+{
+	struct maildrop *m;
+	struct domain d;
+	struct err why;
+	bool found;
+	int rc = 0;
+
+	if (domain_find(c->s, name_domain_of(&a->name), &d, &found, e) == 0 &&
+	    (!found || d.alias_of.s[0] != '\0'))
+		check_report(c, "I4", false, "account %s is in no domain of this store",
+			     a->name.s);
+	if (maildrop_look(c->s, a, &m, &why) < 0) {
+		if (repair_maildrop(c, a, why.text, e) < 0)
+			return -1;
+		if (!c->o->repair || maildrop_look(c->s, a, &m, e) < 0)
+			return c->o->repair ? -1 : 0;
+	}
+	for (size_t i = 0; rc == 0 && i < maildrop_count(m); i++)
+		rc = check_entry(c, a, maildrop_entry(m, i), e);
+	maildrop_close(&m);
+	return rc;
+}

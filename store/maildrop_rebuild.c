@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * maildrop_rebuild - a damaged maildrop, made again from what is still whole
+ *
+ * Lines that pass their checksum are kept; an added line only if its message is
+ * there and still holds the account's slot, since the line that removed it may be
+ * among the damaged ones.  What is missing now comes back from the message files:
+ * `popstore check --repair` appends every slot that no maildrop mentions.
+ */
+#include "store/maildrop_int.h"
+
+#include "store/idmap.h"
+#include "store/store_int.h"
+
+struct rebuild {
+	struct store *s;
+	const struct account *a;
+	struct buf text;           /* the new file */
+	struct maildrop_line last; /* its last line */
+	struct idmap live;         /* id -> size */
+	uint64_t lost;             /* lines of the old file that were not whole */
+};
+
+static int holds_slot(struct rebuild *r, const struct maildrop_line *l, bool *holds,
+		      struct err *e)
+{
+	struct message *m;
+
+	*holds = false;
+	if (message_open(r->s, l->volume, l->id, &m, e) < 0 ||
+	    (m != NULL && message_slots(m, e) < 0)) {
+		/* Damaged, but there: it is the message's trouble, not the maildrop's. */
+		*holds = true;
+		message_close(&m);
+		return 0;
+	}
+	if (m == NULL)
+		return 0;
+
+	const struct message_info *mi = message_info(m);
+
+	for (size_t i = 0; i < mi->n_slots; i++)
+		if (mi->slots[i].uid == r->a->uid && mi->slots[i].state == '+')
+			*holds = true;
+	message_close(&m);
+	return 0;
+}
+
+static void put(struct rebuild *r, const struct maildrop_line *l)
+{
+	struct maildrop_line line = *l;
+
+	line.number = r->last.number + 1;
+	line.count = r->last.count;
+	line.octets = r->last.octets;
+	if (line.event == MAILDROP_ADDED) {
+		line.count++;
+		line.octets += line.size;
+	} else if (line.event == MAILDROP_REMOVED) {
+		uint64_t size;
+
+		if (idmap_get(&r->live, line.id, &size) && size != UINT64_MAX) {
+			line.count--;
+			line.octets -= size;
+		}
+		idmap_put(&r->live, line.id, UINT64_MAX);
+	}
+	maildrop_line_print(&line, r->a->uid, &r->text);
+	r->last = line;
+}
+
+static int keep(struct rebuild *r, struct maildrop_line *l, struct err *e)
+{
+	uint64_t size;
+	bool holds = true, known = idmap_get(&r->live, l->id, &size);
+
+	if (l->event == MAILDROP_HEADER || (l->event == MAILDROP_READ && !known))
+		return 0;
+	if (l->event == MAILDROP_DROPPED)
+		l->event = MAILDROP_REMOVED;
+	if (l->event == MAILDROP_ADDED) {
+		if (known || holds_slot(r, l, &holds, e) < 0)
+			return known ? 0 : -1;
+		if (!holds)
+			return 0;
+		idmap_put(&r->live, l->id, l->size);
+	}
+	put(r, l);
+	return 0;
+}
+
+static int read_lines(struct rebuild *r, struct str text, struct err *e)
+{
+	while (text.n > 0) {
+		struct maildrop_line line;
+		struct str one = str_cut(&text, '\n');
+
+		if (!maildrop_line_parse(one, r->a->uid, &line))
+			r->lost++;
+		else if (keep(r, &line, e) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int rebuild(struct rebuild *r, struct storage_file *f, struct err *e)
+{
+	struct place place = maildrop_place(r->a);
+	struct maildrop_line header = {.event = MAILDROP_HEADER};
+	struct buf old;
+	uint64_t size;
+	size_t got;
+	int rc = -1;
+
+	buf_init(&old, MAILDROP_TEXT_MAX);
+	if (storage_file_size(f, &size, e) < 0)
+		goto out;
+
+	char *to = buf_reserve(&old, size);
+
+	if (to == NULL) {
+		maildrop_damaged(e, r->a, 0, "it is too long");
+		goto out;
+	}
+	if (storage_file_read(f, 0, to, size, &got, e) < 0)
+		goto out;
+	buf_used(&old, got);
+	maildrop_line_print(&header, r->a->uid, &r->text);
+	r->last = header;
+	if (read_lines(r, buf_str(&old), e) == 0)
+		rc = storage_put(r->s->root, place.path, buf_str(&r->text),
+				 STORAGE_DURABLE, NULL, e);
+out:
+	buf_fini(&old);
+	return rc;
+}
+
+int maildrop_rebuild(struct store *s, const struct account *a, uint64_t *lost,
+		     struct err *e)
+{
+	struct rebuild r = {.s = s, .a = a};
+	struct storage_file *f;
+	int rc = maildrop_file_lock(s, a, STORAGE_WRITE, &f, e);
+
+	buf_init(&r.text, MAILDROP_TEXT_MAX);
+	if (rc == 0 && f != NULL)
+		rc = rebuild(&r, f, e);
+	storage_file_close(&f);
+	buf_fini(&r.text);
+	idmap_fini(&r.live);
+	*lost = r.lost;
+	return rc;
+}
