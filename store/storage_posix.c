@@ -349,7 +349,8 @@ int storage_remove(struct storage *st, const char *path, int flags, struct err *
 	if (!(flags & STORAGE_DURABLE))
 		return 0;
 	parent_of(path, dir);
-	return sync_dir(st, dir, e);
+	/* A directory that is not there holds nothing that could come back. */
+	return sync_dir(st, dir, e) < 0 && e->sys != ENOENT ? -1 : 0;
 }
 
 int storage_remove_dir(struct storage *st, const char *path, struct err *e)
