@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: ISC */
+#include "ctl/ctl.h"
+
+#include "ctl/table.h"
+#include "store/store.h"
+
+static const struct column columns[] = {
+	/* clang-format off */
+	{"writers",  "Writers that had not ended cleanly",    CELL_COUNT},
+	{"messages", "Message files looked at",               CELL_COUNT},
+	{"added",    "Maildrop lines made again",             CELL_COUNT},
+	{"removed",  "Message files that nobody was promised", CELL_COUNT},
+	/* clang-format on */
+};
+
+int verb_recover(struct ctl *c, struct err *e)
+{
+	struct store_recovery r = {0};
+
+	if (store_recover(c->store, &r, e) < 0)
+		return -1;
+
+	struct table *t = table_new(columns, countof(columns));
+
+	table_number(t, r.writers);
+	table_number(t, r.messages);
+	table_number(t, r.added);
+	table_number(t, r.removed);
+	table_print(t, TABLE_RECORD, ctl_has(c, OPT_JSON), stdout);
+	table_free(&t);
+	return 0;
+}

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: ISC */
+#include "ctl/ctl.h"
+
+#include "auth/secret.h"
+#include "ctl/accounts.h"
+#include "ctl/forwardings.h"
+#include "ctl/table.h"
+#include "store/maildrop.h"
+
+static const struct column columns[] = {
+	/* clang-format off */
+	{"name",         "Name",         CELL_TEXT},
+	{"owner",        "Owner",        CELL_TEXT},
+	{"group",        "Group",        CELL_TEXT},
+	{"flags",        "Flags",        CELL_LIST},
+	{"messages",     "Messages",     CELL_COUNT},
+	{"octets",       "Used",         CELL_SIZE},
+	{"quota",        "Quota",        CELL_QUOTA},
+	{"overdraft",    "Overdraft",    CELL_SIZE},
+	{"created",      "Created",      CELL_TIME},
+	{"password_set", "Password set", CELL_TIME},
+	{"last_login",   "Last login",   CELL_TIME},
+	/* clang-format on */
+};
+
+/* last_login - the maildrop's lease knows */
+static int last_login(struct ctl *c, const struct account *a, uint64_t *ms, struct err *e)
+{
+	struct maildrop *m;
+
+	if (maildrop_look(c->store, a, &m, e) < 0)
+		return -1;
+	*ms = maildrop_last_open_ms(m);
+	maildrop_close(&m);
+	return 0;
+}
+
+static int show_account(struct ctl *c, const struct account *a, struct err *e)
+{
+	struct account_usage use;
+	uint64_t password_ms, login_ms;
+
+	if (account_usage(c->store, a, &use, e) < 0 ||
+	    secret_set_ms(c->store, a, &password_ms, e) < 0 ||
+	    last_login(c, a, &login_ms, e) < 0)
+		return -1;
+
+	struct table *t = table_new(columns, countof(columns));
+
+	table_text(t, str_of(a->name.s));
+	table_text(t, str_of(a->owner));
+	table_text(t, str_of(a->group));
+	accounts_flags_cell(t, a);
+	table_number(t, use.messages);
+	table_number(t, use.octets);
+	table_number(t, a->quota);
+	table_number(t, a->overdraft);
+	table_number(t, a->created_ms);
+	table_number(t, password_ms);
+	table_number(t, login_ms);
+	table_print(t, TABLE_RECORD, ctl_has(c, OPT_JSON), stdout);
+	table_free(&t);
+	return 0;
+}
+
+/* A name is an account or a forwarding, never both. */
+int verb_show(struct ctl *c, struct err *e)
+{
+	struct account a;
+	struct name name;
+	struct forwarding f = {0};
+	bool found;
+
+	if (name_parse(c->settings, ctl_operand(c, 0), &name, e) < 0 ||
+	    forwarding_find(c->store, &name, &f, &found, e) < 0)
+		return -1;
+	if (found)
+		forwardings_show(c, &f);
+	forwarding_fini(&f);
+	if (found)
+		return 0;
+	if (accounts_get(c, ctl_operand(c, 0), &a, e) < 0)
+		return -1;
+	return show_account(c, &a, e);
+}
