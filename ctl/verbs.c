@@ -38,6 +38,8 @@ static const struct verb verbs[] = {
 	 "remove a forwarding"},
 	{"verdict", "ADDRESS", 1, 1, OPT(SIZE) | OPT(JSON), NEEDS_STORE, verb_verdict,
 	 "say what the MTA would be told about a recipient"},
+	{"check", "", 0, 0, OPT(REPAIR) | OPT(QUICK) | OPT(JSON), NEEDS_STORE, verb_check,
+	 "prove the store sound, or say what is not"},
 	{"recover", "", 0, 0, OPT(JSON), NEEDS_STORE, verb_recover,
 	 "do what a start after a crash does"},
 	{"settings", "", 0, 0, OPT(CHANGED) | OPT(MDOC), NEEDS_NOTHING, verb_settings,
