@@ -24,9 +24,9 @@ static enum lines_result whole(struct lines *l)
 	bool too_long = l->too_long;
 
 	l->cr = l->bare = l->too_long = false;
-	if (too_long)
-		return LINES_TOO_LONG;
-	return bare ? LINES_BARE : LINES_ONE;
+	if (bare)
+		return LINES_BARE;
+	return too_long ? LINES_TOO_LONG : LINES_ONE;
 }
 
 static void put(struct lines *l, char c)
