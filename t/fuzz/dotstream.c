@@ -48,7 +48,8 @@ static void as_data(struct str in, uint64_t seed)
 
 	dotstream_init(&pieces);
 	while (n < in.n && !pieces.ended)
-		n += dotstream_feed(&pieces, (struct str){in.p + n, piece(&seed, in.n - n)});
+		n += dotstream_feed(&pieces,
+				    (struct str){in.p + n, piece(&seed, in.n - n)});
 	must(n == used);
 	same(&whole, &pieces);
 }

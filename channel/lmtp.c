@@ -1,0 +1,846 @@
+/* SPDX-License-Identifier: ISC */
+#include "channel/lmtp.h"
+
+#include <string.h>
+
+#include "lib/lines.h"
+#include "mail/address.h"
+
+enum {
+	LINE_OCTETS = 2048, /* with CRLF */
+	NAME_OCTETS_MAX = 255,
+	REPLY_OCTETS = 512,
+	/* Each octet of the local part may get a backslash. */
+	SENDER_OCTETS = 2 * ADDRESS_LOCAL_MAX + ADDRESS_DOMAIN_MAX + 3,
+	BAD_COMMANDS = 20,
+	CHUNK_PIECE = 16384,
+};
+
+/* CHUNKS is between two chunks of a message; EAT swallows a chunk that is
+ * nobody's. */
+enum state { NEW, READY, MAIL, RCPT, DATA, CHUNK, CHUNKS, EAT, CLOSED };
+#define IN(state)   (1u << (state))
+#define TRANSACTION (IN(MAIL) | IN(RCPT) | IN(DATA) | IN(CHUNK) | IN(CHUNKS))
+#define COMMANDS    (IN(NEW) | IN(READY) | IN(MAIL) | IN(RCPT) | IN(CHUNKS))
+
+struct lmtp {
+	struct lmtp_limits limits;
+	enum state state;
+	enum lmtp_want want;
+	struct lines lines;
+	struct buf out;
+	struct buf hostname, peer_name, sender;
+	unsigned bad;
+
+	/* the transaction */
+	uint64_t size;
+	bool utf8;
+	struct str recipient; /* points into lines */
+	uint32_t accepted, answered;
+	struct dotstream message;
+	struct str data;
+	struct lmtp_reply refusal; /* of the message; code 0 = none */
+	bool given_up;             /* for another reason than what is in it */
+	struct buf stuffed;        /* a piece of a chunk in stored form */
+
+	/* the chunk */
+	uint64_t chunk, chunk_left;
+	bool chunk_last;
+	enum state eat_back;
+	struct lmtp_reply eat_reply;
+};
+
+static const unsigned may_follow[] = {
+	/* clang-format off */
+	[NEW]    = IN(READY) | IN(EAT) | IN(CLOSED),
+	[READY]  = IN(READY) | IN(MAIL) | IN(EAT) | IN(CLOSED),
+	[MAIL]   = IN(READY) | IN(RCPT) | IN(EAT) | IN(CLOSED),
+	[RCPT]   = IN(READY) | IN(RCPT) | IN(DATA) | IN(CHUNK) | IN(EAT) | IN(CLOSED),
+	[DATA]   = IN(READY) | IN(CLOSED),
+	[CHUNK]  = IN(READY) | IN(CHUNKS) | IN(CLOSED),
+	[CHUNKS] = IN(READY) | IN(CHUNK) | IN(EAT) | IN(CLOSED),
+	[EAT]    = COMMANDS | IN(CLOSED),
+	[CLOSED] = 0,
+	/* clang-format on */
+};
+
+/* enter - the only place that assigns s->state */
+static void enter(struct lmtp *s, enum state to)
+{
+	must(may_follow[s->state] & IN(to));
+	s->state = to;
+	if (to == CLOSED)
+		s->want = LMTP_WANT_CLOSE;
+}
+
+/* ---- replies ------------------------------------------------------------------ */
+
+#define REPLY(code, dsn, text) (&(const struct lmtp_reply){code, dsn, text})
+
+static const struct lmtp_reply too_big = {552, "5.3.4",
+					  "Message is larger than this server takes"};
+
+static void reply(struct lmtp *s, const struct lmtp_reply *r)
+{
+	buf_printf(&s->out, "%u %s %s\r\n", r->code, r->dsn, r->text);
+}
+
+/* refuse - a command that the client should not have sent, or not so */
+static void refuse(struct lmtp *s, const struct lmtp_reply *r)
+{
+	reply(s, r);
+	if (++s->bad >= BAD_COMMANDS)
+		lmtp_goodbye(s, "4.7.0", "Too many errors");
+}
+
+void lmtp_goodbye(struct lmtp *s, const char *dsn, const char *text)
+{
+	if (s->state == CLOSED)
+		return;
+	buf_printf(&s->out, "421 %s %s, closing\r\n", dsn, text);
+	enter(s, CLOSED);
+}
+
+/* ---- transactions --------------------------------------------------------------- */
+
+/* forget - nothing of the transaction remains */
+static void forget(struct lmtp *s)
+{
+	buf_clear(&s->sender);
+	buf_clear(&s->stuffed);
+	s->size = 0;
+	s->utf8 = false;
+	s->recipient = (struct str){0};
+	s->data = (struct str){0};
+	s->accepted = s->answered = 0;
+	s->refusal = (struct lmtp_reply){0};
+	s->given_up = false;
+}
+
+/* reset - ends the transaction, if there is one.  The caller may still look at it:
+ * it is forgotten when the caller has. */
+static void reset(struct lmtp *s)
+{
+	if (s->state == NEW)
+		return;
+	if (TRANSACTION & IN(s->state))
+		s->want = LMTP_WANT_RESET;
+	else
+		forget(s);
+	enter(s, READY);
+}
+
+/* end_message - the last octet is here, and written or given up */
+static void end_message(struct lmtp *s)
+{
+	if (s->refusal.code == 0) {
+		s->want = LMTP_WANT_COMMIT;
+		return;
+	}
+	for (uint32_t i = 0; i < s->accepted; i++)
+		reply(s, &s->refusal);
+	reset(s);
+}
+
+/* end_chunk - likewise, of one chunk */
+static void end_chunk(struct lmtp *s)
+{
+	if (s->chunk_last) {
+		end_message(s);
+	} else if (s->refusal.code != 0) {
+		reply(s, &s->refusal);
+		reset(s);
+	} else {
+		buf_printf(&s->out, "250 2.0.0 %llu octets received\r\n",
+			   (unsigned long long)s->chunk);
+		enter(s, CHUNKS);
+	}
+}
+
+/* refuse_message - whatever comes of it: the first such reason stands */
+static void refuse_message(struct lmtp *s, const struct lmtp_reply *r)
+{
+	if (!s->given_up)
+		s->refusal = *r;
+	s->given_up = true;
+}
+
+/*
+ * judge_message - what dotstream saw, against the limits
+ *
+ * Asked after each piece, so that a bad message is not written any further.  With
+ * several faults the gravest stands, wherever the pieces were cut.
+ */
+static void judge_message(struct lmtp *s)
+{
+	const struct dotstream *d = &s->message;
+
+	if (s->given_up)
+		return;
+	if (d->bare_lf > 0)
+		s->refusal =
+			*REPLY(554, "5.6.0", "Message has a bare LF: lines end in CRLF");
+	else if (d->size > s->limits.message)
+		s->refusal = too_big;
+	else if (d->received > s->limits.received)
+		s->refusal = *REPLY(554, "5.4.6", "Mail loop: too many Received fields");
+}
+
+/* ---- commands --------------------------------------------------------------------- */
+
+static const struct lmtp_reply takes_none = {501, "5.5.4",
+					     "This command takes no argument"};
+
+static bool is_host_octet(char c)
+{
+	char l = ascii_lower(c);
+
+	return (l >= 'a' && l <= 'z') || (c >= '0' && c <= '9') ||
+	       (c != '\0' && strchr(".-_:[]", c) != NULL);
+}
+
+/* The name goes into the Received field: letters, digits, and the signs of names
+ * and address literals. */
+static bool is_host(struct str s)
+{
+	if (s.n == 0 || s.n > NAME_OCTETS_MAX)
+		return false;
+	for (size_t i = 0; i < s.n; i++)
+		if (!is_host_octet(s.p[i]))
+			return false;
+	return true;
+}
+
+static void run_lhlo(struct lmtp *s, struct str args)
+{
+	args = str_trim(args);
+	if (!is_host(args)) {
+		refuse(s, REPLY(501, "5.5.4", "LHLO wants the name of a host"));
+		return;
+	}
+	buf_clear(&s->peer_name);
+	buf_put(&s->peer_name, args);
+	buf_printf(&s->out,
+		   "250-%s\r\n250-PIPELINING\r\n250-ENHANCEDSTATUSCODES\r\n"
+		   "250-8BITMIME\r\n250-SMTPUTF8\r\n250-SIZE %llu\r\n250 CHUNKING\r\n",
+		   buf_cstr(&s->hostname), (unsigned long long)s->limits.message);
+	if (s->state == NEW)
+		enter(s, READY);
+	else
+		reset(s);
+}
+
+static void run_helo(struct lmtp *s, struct str args UNUSED)
+{
+	refuse(s, REPLY(500, "5.5.1", "This is LMTP: say LHLO (RFC 2033)"));
+}
+
+/* path_of - "FROM:<path>" or "TO:<path>"; what follows stays in *args */
+static bool path_of(struct str *args, struct str keyword, struct str *path)
+{
+	if (!str_istarts(*args, keyword))
+		return false;
+	*args = (struct str){args->p + keyword.n, args->n - keyword.n};
+	*args = str_trim(*args);
+	return address_path(args, path) && (args->n == 0 || args->p[0] == ' ');
+}
+
+static bool is_ascii(struct str s)
+{
+	for (size_t i = 0; i < s.n; i++)
+		if ((unsigned char)s.p[i] > 0x7f)
+			return false;
+	return true;
+}
+
+static const struct lmtp_reply bad_parameter = {501, "5.5.4", "Bad parameter"};
+static const struct lmtp_reply unknown_parameter = {555, "5.5.4", "Unknown parameter"};
+static const struct lmtp_reply bad_sender = {501, "5.1.7", "Bad sender address"};
+static const struct lmtp_reply needs_utf8 = {553, "5.6.7", "Address needs SMTPUTF8"};
+
+static const struct lmtp_reply *take_size(struct lmtp *s, struct str value)
+{
+	if (!str_u64(value, &s->size))
+		return &bad_parameter;
+	if (s->size > s->limits.message)
+		return &too_big;
+	return NULL;
+}
+
+static const struct lmtp_reply *take_body(struct lmtp *s UNUSED, struct str value)
+{
+	if (str_ieq(value, STR("7BIT")) || str_ieq(value, STR("8BITMIME")))
+		return NULL;
+	return &bad_parameter;
+}
+
+static const struct lmtp_reply *take_utf8(struct lmtp *s, struct str value)
+{
+	s->utf8 = true;
+	return value.n == 0 ? NULL : &bad_parameter;
+}
+
+/* RFC 4954 s5: who handed the message in is nothing that we use. */
+static const struct lmtp_reply *take_auth(struct lmtp *s UNUSED, struct str value)
+{
+	return value.n > 0 ? NULL : &bad_parameter;
+}
+
+static const struct {
+	struct str name;
+	const struct lmtp_reply *(*take)(struct lmtp *s, struct str value);
+} mail_parameters[] = {
+	{STR_INIT("SIZE"), take_size},
+	{STR_INIT("BODY"), take_body},
+	{STR_INIT("SMTPUTF8"), take_utf8},
+	{STR_INIT("AUTH"), take_auth},
+};
+
+/* parameter - one word after the path; NULL when it is fine */
+static const struct lmtp_reply *parameter(struct lmtp *s, struct str word, unsigned *seen)
+{
+	struct str value = word;
+	struct str name = str_cut(&value, '=');
+
+	for (size_t i = 0; i < countof(mail_parameters); i++) {
+		if (!str_ieq(mail_parameters[i].name, name))
+			continue;
+		if (*seen & 1u << i)
+			return &bad_parameter;
+		*seen |= 1u << i;
+		return mail_parameters[i].take(s, value);
+	}
+	return &unknown_parameter;
+}
+
+static const struct lmtp_reply *parameters(struct lmtp *s, struct str args)
+{
+	unsigned seen = 0;
+
+	while (args.n > 0) {
+		struct str word = str_word(&args);
+		const struct lmtp_reply *r =
+			word.n > 0 ? parameter(s, word, &seen) : NULL;
+
+		if (r != NULL)
+			return r;
+	}
+	return NULL;
+}
+
+/* take_sender - in canonical form: no source route, no needless quotes */
+static const struct lmtp_reply *take_sender(struct lmtp *s, struct str path)
+{
+	struct address a;
+
+	switch (address_parse(path, s->utf8, &a)) {
+	case ADDRESS_OK:
+	case ADDRESS_NULL:
+		address_print(&s->sender, &a);
+		return NULL;
+	case ADDRESS_NEEDS_UTF8:
+		return &needs_utf8;
+	case ADDRESS_BAD:
+	case ADDRESS_TOO_LONG:
+		break;
+	}
+	return &bad_sender;
+}
+
+static void run_mail(struct lmtp *s, struct str args)
+{
+	const struct lmtp_reply *r;
+	struct str path;
+
+	if (!path_of(&args, STR("FROM:"), &path)) {
+		refuse(s, REPLY(501, "5.5.4", "Syntax: MAIL FROM:<address>"));
+		return;
+	}
+	r = parameters(s, args);
+	if (r == NULL)
+		r = take_sender(s, path);
+	if (r != NULL) {
+		reset(s);
+		refuse(s, r);
+		return;
+	}
+	s->bad = 0;
+	enter(s, MAIL);
+	reply(s, REPLY(250, "2.1.0", "Sender ok"));
+}
+
+static void run_rcpt(struct lmtp *s, struct str args)
+{
+	struct str path;
+
+	if (!path_of(&args, STR("TO:"), &path))
+		refuse(s, REPLY(501, "5.5.4", "Syntax: RCPT TO:<address>"));
+	else if (str_trim(args).n > 0)
+		refuse(s, &unknown_parameter);
+	else if (!s->utf8 && !is_ascii(path))
+		reply(s, &needs_utf8);
+	else if (s->accepted >= s->limits.recipients)
+		reply(s, REPLY(452, "4.5.3", "Too many recipients in one transaction"));
+	else {
+		s->recipient = path;
+		s->want = LMTP_WANT_RECIPIENT;
+	}
+}
+
+/* begin_message - after LMTP_WANT_OPEN */
+static void begin_message(struct lmtp *s)
+{
+	dotstream_init(&s->message);
+	s->want = LMTP_WANT_OPEN;
+}
+
+static void run_data(struct lmtp *s, struct str args)
+{
+	if (str_trim(args).n > 0) {
+		refuse(s, &takes_none);
+		return;
+	}
+	enter(s, DATA);
+	begin_message(s);
+}
+
+/* eat - swallows a chunk that no message wants, and refuses it then */
+static void eat(struct lmtp *s, const struct lmtp_reply *r)
+{
+	s->eat_back = s->state;
+	s->eat_reply = *r;
+	enter(s, EAT);
+}
+
+static void end_eat(struct lmtp *s)
+{
+	enter(s, s->eat_back);
+	/* RFC 3030 s2: a chunk that failed ends its message. */
+	if (s->state == CHUNKS)
+		reset(s);
+	refuse(s, &s->eat_reply);
+}
+
+/* chunk_arguments - "n" or "n LAST".  `*known` is the number where there is one. */
+static bool chunk_arguments(struct lmtp *s, struct str args, bool *known)
+{
+	args = str_trim(args);
+
+	struct str number = str_word(&args);
+	struct str last = str_trim(args);
+
+	s->chunk_last = last.n > 0;
+	*known = str_u64(number, &s->chunk);
+	s->chunk_left = s->chunk;
+	return *known && (last.n == 0 || str_ieq(last, STR("LAST")));
+}
+
+static void chunk_octets(struct lmtp *s, struct str in);
+
+static void begin_chunk(struct lmtp *s)
+{
+	/* Compared this way round, no number can overflow. */
+	if (s->chunk > s->limits.message ||
+	    s->message.size > s->limits.message - s->chunk)
+		refuse_message(s, &too_big);
+	if (s->chunk_left == 0)
+		chunk_octets(s, STR(""));
+}
+
+static void run_bdat(struct lmtp *s, struct str args)
+{
+	bool known;
+	bool good = chunk_arguments(s, args, &known);
+	enum state was = s->state;
+
+	if (!known) {
+		reply(s, REPLY(501, "5.5.4", "Syntax: BDAT octets [LAST]; closing"));
+		enter(s, CLOSED);
+		return;
+	}
+	if (!good)
+		eat(s, REPLY(501, "5.5.4", "Syntax: BDAT octets [LAST]"));
+	else if (!(IN(was) & (IN(RCPT) | IN(CHUNKS))))
+		eat(s, REPLY(503, "5.5.1", "No recipient was accepted before BDAT"));
+	else
+		enter(s, CHUNK);
+
+	if (s->state == EAT && s->chunk_left == 0)
+		end_eat(s);
+	else if (s->state == CHUNK && was == RCPT)
+		begin_message(s);
+	else if (s->state == CHUNK)
+		begin_chunk(s);
+}
+
+static void run_rset(struct lmtp *s, struct str args)
+{
+	if (str_trim(args).n > 0) {
+		refuse(s, &takes_none);
+		return;
+	}
+	reply(s, REPLY(250, "2.0.0", "Ok"));
+	reset(s);
+}
+
+static void run_noop(struct lmtp *s, struct str args UNUSED)
+{
+	reply(s, REPLY(250, "2.0.0", "Ok"));
+}
+
+static void run_vrfy(struct lmtp *s, struct str args)
+{
+	if (str_trim(args).n == 0)
+		refuse(s, REPLY(501, "5.5.4", "VRFY wants an address"));
+	else
+		reply(s, REPLY(252, "2.0.0", "Ask by RCPT"));
+}
+
+static void run_help(struct lmtp *s, struct str args UNUSED)
+{
+	reply(s,
+	      REPLY(214, "2.0.0",
+		    "LHLO MAIL RCPT DATA BDAT RSET NOOP VRFY HELP QUIT (RFC 2033, 3030)"));
+}
+
+static void run_quit(struct lmtp *s, struct str args)
+{
+	if (str_trim(args).n > 0) {
+		refuse(s, &takes_none);
+		return;
+	}
+	reply(s, REPLY(221, "2.0.0", "Bye"));
+	enter(s, CLOSED);
+}
+
+static const struct verb {
+	struct str name;
+	unsigned states; /* where the RFC allows it */
+	void (*run)(struct lmtp *s, struct str args);
+	const char *not_now;
+} verbs[] = {
+	/* clang-format off */
+	{STR_INIT("LHLO"), COMMANDS,             run_lhlo, NULL},
+	{STR_INIT("HELO"), COMMANDS,             run_helo, NULL},
+	{STR_INIT("EHLO"), COMMANDS,             run_helo, NULL},
+	{STR_INIT("MAIL"), IN(READY),            run_mail, "LHLO comes first, and MAIL once in a transaction"},
+	{STR_INIT("RCPT"), IN(MAIL) | IN(RCPT),  run_rcpt, "MAIL comes before RCPT, and the message after"},
+	{STR_INIT("DATA"), IN(RCPT),             run_data, "No recipient was accepted before DATA"},
+	{STR_INIT("BDAT"), COMMANDS,             run_bdat, NULL}, /* octets follow in any case */
+	{STR_INIT("RSET"), COMMANDS,             run_rset, NULL},
+	{STR_INIT("NOOP"), COMMANDS,             run_noop, NULL},
+	{STR_INIT("VRFY"), COMMANDS,             run_vrfy, NULL},
+	{STR_INIT("HELP"), COMMANDS,             run_help, NULL},
+	{STR_INIT("QUIT"), COMMANDS,             run_quit, NULL},
+	/* clang-format on */
+};
+
+static void run_line(struct lmtp *s, struct str line)
+{
+	struct str args = line;
+	struct str name = str_word(&args);
+
+	for (size_t i = 0; i < countof(verbs); i++) {
+		if (!str_ieq(verbs[i].name, name))
+			continue;
+		if (verbs[i].states & IN(s->state))
+			verbs[i].run(s, args);
+		else
+			refuse(s, REPLY(503, "5.5.1", verbs[i].not_now));
+		return;
+	}
+	refuse(s, REPLY(500, "5.5.2", "Command not recognized"));
+}
+
+/* ---- input --------------------------------------------------------------------------- */
+
+/* is_text - UTF-8 without control octets: nothing in it can end a line elsewhere */
+static bool is_text(struct str line)
+{
+	for (size_t i = 0; i < line.n; i++)
+		if ((unsigned char)line.p[i] < 0x20 || line.p[i] == 0x7f)
+			return false;
+	return str_is_utf8(line);
+}
+
+static size_t feed_line(struct lmtp *s, struct str in)
+{
+	enum lines_result r;
+	size_t used = lines_feed(&s->lines, in, &r);
+
+	switch (r) {
+	case LINES_MORE:
+		break;
+	case LINES_ONE:
+		if (is_text(lines_text(&s->lines)))
+			run_line(s, lines_text(&s->lines));
+		else
+			refuse(s,
+			       REPLY(500, "5.5.2",
+				     "A command is UTF-8 text without control octets"));
+		break;
+	case LINES_TOO_LONG:
+		refuse(s, REPLY(500, "5.5.2", "Line too long"));
+		break;
+	case LINES_BARE:
+	case LINES_NUL:
+		reply(s, REPLY(500, "5.5.2",
+			       "A command is a line that ends in CRLF; closing"));
+		enter(s, CLOSED);
+		break;
+	}
+	return used;
+}
+
+static size_t feed_data(struct lmtp *s, struct str in)
+{
+	size_t used = dotstream_feed(&s->message, in);
+
+	judge_message(s);
+	s->data = (struct str){in.p, used};
+	if (s->refusal.code == 0)
+		s->want = LMTP_WANT_WRITE;
+	else if (s->message.ended)
+		end_message(s);
+	return used;
+}
+
+/* chunk_octets - some octets of the chunk, in stored form */
+static void chunk_octets(struct lmtp *s, struct str in)
+{
+	s->chunk_left -= in.n;
+	buf_clear(&s->stuffed);
+	dotstream_stuff(&s->message, in, &s->stuffed);
+	if (s->chunk_left == 0 && s->chunk_last)
+		dotstream_finish(&s->message, &s->stuffed);
+	must(!buf_over(&s->stuffed));
+	judge_message(s);
+	s->data = buf_str(&s->stuffed);
+	if (s->refusal.code == 0 && s->data.n > 0)
+		s->want = LMTP_WANT_WRITE;
+	else if (s->chunk_left == 0)
+		end_chunk(s);
+}
+
+static size_t feed_chunk(struct lmtp *s, struct str in)
+{
+	if (in.n > s->chunk_left)
+		in.n = s->chunk_left;
+	if (in.n > CHUNK_PIECE)
+		in.n = CHUNK_PIECE;
+	chunk_octets(s, in);
+	return in.n;
+}
+
+static size_t feed_eat(struct lmtp *s, struct str in)
+{
+	size_t used = in.n < s->chunk_left ? in.n : (size_t)s->chunk_left;
+
+	s->chunk_left -= used;
+	if (s->chunk_left == 0)
+		end_eat(s);
+	return used;
+}
+
+size_t lmtp_feed(struct lmtp *s, struct str in)
+{
+	if (s->want != LMTP_WANT_INPUT || in.n == 0)
+		return 0;
+	must(s->out.n < LMTP_OUTPUT);
+	switch (s->state) {
+	case DATA:
+		return feed_data(s, in);
+	case CHUNK:
+		return feed_chunk(s, in);
+	case EAT:
+		return feed_eat(s, in);
+	case NEW:
+	case READY:
+	case MAIL:
+	case RCPT:
+	case CHUNKS:
+	case CLOSED:
+		break;
+	}
+	return feed_line(s, in);
+}
+
+/* ---- answers ---------------------------------------------------------------------------- */
+
+static void opened(struct lmtp *s)
+{
+	if (s->state == CHUNK)
+		begin_chunk(s);
+	else
+		buf_printf(&s->out,
+			   "354 End the message with a dot on a line by itself\r\n");
+}
+
+static void written(struct lmtp *s)
+{
+	if (s->state == DATA && s->message.ended)
+		end_message(s);
+	else if (s->state == CHUNK && s->chunk_left == 0)
+		end_chunk(s);
+}
+
+void lmtp_done(struct lmtp *s)
+{
+	enum lmtp_want was = s->want;
+
+	must(was == LMTP_WANT_OPEN || was == LMTP_WANT_WRITE || was == LMTP_WANT_RESET);
+	s->want = LMTP_WANT_INPUT;
+	if (was == LMTP_WANT_OPEN)
+		opened(s);
+	else if (was == LMTP_WANT_WRITE)
+		written(s);
+	else
+		forget(s);
+}
+
+static void answer_recipient(struct lmtp *s, const struct lmtp_reply *r)
+{
+	s->want = LMTP_WANT_INPUT;
+	reply(s, r);
+	if (r->code / 100 != 2)
+		return;
+	s->accepted++;
+	enter(s, RCPT);
+}
+
+/* answer_open - the message cannot be taken.  After DATA that is said at once,
+ * after BDAT when the octets are swallowed. */
+static void answer_open(struct lmtp *s, const struct lmtp_reply *r)
+{
+	refuse_message(s, r);
+	if (s->state == DATA) {
+		reply(s, r);
+		reset(s);
+	} else {
+		s->want = LMTP_WANT_INPUT;
+		begin_chunk(s);
+	}
+}
+
+static void answer_commit(struct lmtp *s, const struct lmtp_reply *r)
+{
+	reply(s, r);
+	if (++s->answered == s->accepted)
+		reset(s);
+}
+
+void lmtp_answer(struct lmtp *s, const struct lmtp_reply *r)
+{
+	switch (s->want) {
+	case LMTP_WANT_RECIPIENT:
+		answer_recipient(s, r);
+		return;
+	case LMTP_WANT_OPEN:
+		answer_open(s, r);
+		return;
+	case LMTP_WANT_WRITE:
+		refuse_message(s, r);
+		lmtp_done(s);
+		return;
+	case LMTP_WANT_COMMIT:
+		answer_commit(s, r);
+		return;
+	case LMTP_WANT_INPUT:
+	case LMTP_WANT_RESET:
+	case LMTP_WANT_CLOSE:
+		break;
+	}
+	must(s->want == LMTP_WANT_RECIPIENT);
+}
+
+/* ---- life and views ---------------------------------------------------------------------- */
+
+struct lmtp *lmtp_new(const struct lmtp_limits *limits, struct str hostname)
+{
+	struct lmtp *s = xalloc(sizeof *s);
+
+	s->limits = *limits;
+	lines_init(&s->lines, LINE_OCTETS);
+	buf_init(&s->hostname, NAME_OCTETS_MAX);
+	buf_init(&s->peer_name, NAME_OCTETS_MAX);
+	buf_init(&s->sender, SENDER_OCTETS);
+	/* Each octet may get a dot, and finish() adds CRLF.CRLF. */
+	buf_init(&s->stuffed, 2 * CHUNK_PIECE + 5);
+	buf_init(&s->out, LMTP_OUTPUT + ((size_t)limits->recipients + 4) * REPLY_OCTETS);
+	buf_put(&s->hostname, hostname);
+	buf_printf(&s->out, "220 %s LMTP ready\r\n", buf_cstr(&s->hostname));
+	return s;
+}
+
+void lmtp_free(struct lmtp **s)
+{
+	if (*s == NULL)
+		return;
+	lines_fini(&(*s)->lines);
+	buf_fini(&(*s)->hostname);
+	buf_fini(&(*s)->peer_name);
+	buf_fini(&(*s)->sender);
+	buf_fini(&(*s)->stuffed);
+	buf_fini(&(*s)->out);
+	xfree(s);
+}
+
+enum lmtp_want lmtp_want(const struct lmtp *s)
+{
+	return s->want;
+}
+
+struct buf *lmtp_output(struct lmtp *s)
+{
+	return &s->out;
+}
+
+struct str lmtp_peer_name(const struct lmtp *s)
+{
+	return buf_str(&s->peer_name);
+}
+
+struct str lmtp_sender(const struct lmtp *s)
+{
+	return buf_str(&s->sender);
+}
+
+uint64_t lmtp_size(const struct lmtp *s)
+{
+	return s->size;
+}
+
+bool lmtp_is_utf8(const struct lmtp *s)
+{
+	return s->utf8;
+}
+
+struct str lmtp_recipient(const struct lmtp *s)
+{
+	return s->recipient;
+}
+
+uint32_t lmtp_accepted(const struct lmtp *s)
+{
+	return s->accepted;
+}
+
+struct str lmtp_data(const struct lmtp *s)
+{
+	return s->data;
+}
+
+const struct dotstream *lmtp_message(const struct lmtp *s)
+{
+	return &s->message;
+}
+
+bool lmtp_in_message(const struct lmtp *s)
+{
+	return (IN(s->state) & (IN(DATA) | IN(CHUNK) | IN(CHUNKS) | IN(EAT))) != 0;
+}
+
+const struct lmtp_reply *lmtp_refusal(const struct lmtp *s)
+{
+	return s->refusal.code ? &s->refusal : NULL;
+}
