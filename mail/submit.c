@@ -1,0 +1,312 @@
+/* SPDX-License-Identifier: ISC */
+#include "mail/submit.h"
+
+#include "lib/buf.h"
+#include "mail/dotstream.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+enum { PIECE = 16384, SAID_OCTETS = 200 };
+
+/* ---- what goes in ------------------------------------------------------------- */
+
+static bool has_control(const char *s)
+{
+	for (; *s != '\0'; s++)
+		if ((unsigned char)*s < 0x20 || *s == 0x7f)
+			return true;
+	return false;
+}
+
+static int check(const struct submit *s, struct err *e)
+{
+	must(s->n_rcpt > 0);
+	if (s->n_rcpt > SUBMIT_RECIPIENTS)
+		return err_set(e, ERR_PERM, "5.5.3", "%zu recipients are too many",
+			       s->n_rcpt);
+	if (has_control(s->sender))
+		return err_set(e, ERR_PERM, "5.1.7", "sender has a control character");
+	for (size_t i = 0; i < s->n_rcpt; i++)
+		if (s->rcpt[i][0] == '\0' || has_control(s->rcpt[i]))
+			return err_set(
+				e, ERR_PERM, "5.1.3",
+				"recipient %zu is empty or has a control character", i);
+	return 0;
+}
+
+/* The stored form being turned into what sendmail(1) reads. */
+struct plain {
+	struct dotstream watch;
+	bool line_start, cr;
+	struct buf out;
+};
+
+/*
+ * unstuff - one octet of the stored form
+ *
+ * A CR is held back until it is known whether an LF follows; the dot at the
+ * start of a line is the stuffing's, or the end's, and goes in both cases.
+ */
+static void unstuff(struct plain *p, char c)
+{
+	if (p->line_start && c == '.') {
+		p->line_start = false;
+		return;
+	}
+	p->line_start = p->cr && c == '\n';
+	if (p->cr && c != '\n')
+		buf_putc(&p->out, '\r');
+	p->cr = c == '\r';
+	if (!p->cr)
+		buf_putc(&p->out, c);
+}
+
+/* convert - octets that belong to the message; the end's own are left out */
+static void convert(struct plain *p, struct str in)
+{
+	size_t n = dotstream_feed(&p->watch, in);
+
+	for (size_t i = 0; i < n; i++) {
+		if (p->watch.ended && i + 1 == n)
+			return; /* the LF of CRLF.CRLF; its dot and CR were not put */
+		unstuff(p, in.p[i]);
+	}
+}
+
+static int write_all(int fd, struct str s, struct err *e)
+{
+	while (s.n > 0) {
+		ssize_t n = write(fd, s.p, s.n);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return err_sys(e, "write file for sendmail");
+		s = (struct str){s.p + n, s.n - (size_t)n};
+	}
+	return 0;
+}
+
+static int copy(const struct submit *s, int fd, struct err *e)
+{
+	struct plain p = {.line_start = true};
+	char piece[PIECE / 4];
+	uint64_t at = 0;
+	int rc = 0;
+
+	dotstream_init(&p.watch);
+	buf_init(&p.out, PIECE);
+	while (rc == 0 && !p.watch.ended) {
+		size_t got = 0;
+
+		rc = s->read(s->ctx, at, piece, sizeof piece, &got, e);
+		if (rc == 0 && got == 0)
+			rc = err_set(e, ERR_TEMP, "4.3.0", "message has no end");
+		if (rc == 0) {
+			convert(&p, (struct str){piece, got});
+			rc = write_all(fd, buf_str(&p.out), e);
+			buf_clear(&p.out);
+			at += got;
+		}
+	}
+	buf_fini(&p.out);
+	return rc;
+}
+
+/* message_file - the whole message in a file that nobody else can see */
+static int message_file(const struct submit *s, int *out, struct err *e)
+{
+	int fd = open(P_tmpdir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+
+	if (fd < 0)
+		return err_sys(e, "make a file in %s for sendmail", P_tmpdir);
+	if (copy(s, fd, e) < 0) {
+		close(fd);
+		return -1;
+	}
+	if (lseek(fd, 0, SEEK_SET) < 0) {
+		err_sys(e, "rewind file for sendmail");
+		close(fd);
+		return -1;
+	}
+	*out = fd;
+	return 0;
+}
+
+/* ---- running it ----------------------------------------------------------------- */
+
+/* spawn_failed - posix_spawn(3) and its kin return the reason */
+static int spawn_failed(const struct submit *s, int why, struct err *e)
+{
+	errno = why;
+	return err_sys(e, "start %s", s->program);
+}
+
+static int spawn_files(posix_spawn_file_actions_t *f, int in, int out)
+{
+	int rc = posix_spawn_file_actions_adddup2(f, in, 0);
+
+	if (rc == 0)
+		rc = posix_spawn_file_actions_adddup2(f, out, 1);
+	if (rc == 0)
+		rc = posix_spawn_file_actions_adddup2(f, out, 2);
+	if (rc == 0)
+		rc = posix_spawn_file_actions_addclosefrom_np(f, 3);
+	return rc;
+}
+
+static int spawn_attributes(posix_spawnattr_t *a)
+{
+	sigset_t none, all;
+	int rc = posix_spawnattr_setflags(a, POSIX_SPAWN_SETPGROUP |
+						     POSIX_SPAWN_SETSIGMASK |
+						     POSIX_SPAWN_SETSIGDEF);
+
+	sigemptyset(&none);
+	sigfillset(&all);
+	if (rc == 0)
+		rc = posix_spawnattr_setsigmask(a, &none);
+	if (rc == 0)
+		rc = posix_spawnattr_setsigdefault(a, &all);
+	return rc;
+}
+
+static int spawn(const struct submit *s, char **argv, int in, int out, pid_t *pid,
+		 struct err *e)
+{
+	static char path[] = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:"
+			     "/sbin:/bin";
+	static char locale[] = "LC_ALL=C.UTF-8";
+	static char *const environment[] = {path, locale, NULL};
+	posix_spawn_file_actions_t files;
+	posix_spawnattr_t attributes;
+	int rc;
+
+	must(posix_spawn_file_actions_init(&files) == 0);
+	must(posix_spawnattr_init(&attributes) == 0);
+	rc = spawn_files(&files, in, out);
+	if (rc == 0)
+		rc = spawn_attributes(&attributes);
+	if (rc == 0)
+		rc = posix_spawn(pid, s->program, &files, &attributes, argv, environment);
+	posix_spawn_file_actions_destroy(&files);
+	posix_spawnattr_destroy(&attributes);
+	return rc == 0 ? 0 : spawn_failed(s, rc, e);
+}
+
+/* wait_for - until the program ends; one that takes too long is killed */
+static int wait_for(const struct submit *s, pid_t pid, int *status, struct err *e)
+{
+	int fd = pidfd_open(pid, 0);
+	int ready = -1;
+
+	if (fd >= 0) {
+		struct pollfd p = {.fd = fd, .events = POLLIN};
+
+		do
+			ready = poll(&p, 1, (int)s->timeout_ms);
+		while (ready < 0 && errno == EINTR);
+		close(fd);
+	}
+	if (ready <= 0)
+		kill(-pid, SIGKILL);
+	while (waitpid(pid, status, 0) < 0)
+		must(errno == EINTR);
+	if (ready <= 0)
+		return err_set(e, ERR_TEMP, "4.4.5", "%s took longer than %u s",
+			       s->program, s->timeout_ms / 1000);
+	return 0;
+}
+
+static int run(const struct submit *s, char **argv, int in, struct err *e)
+{
+	char said[SAID_OCTETS];
+	int out[2], status = 0;
+	pid_t pid;
+	int rc;
+
+	/* Not blocking for us: a grandchild may hold the other end for long. */
+	if (pipe2(out, O_CLOEXEC) < 0 || fcntl(out[0], F_SETFL, O_NONBLOCK) < 0)
+		return err_sys(e, "pipe for sendmail");
+	rc = spawn(s, argv, in, out[1], &pid, e);
+	close(out[1]);
+	if (rc == 0)
+		rc = wait_for(s, pid, &status, e);
+	if (rc == 0) {
+		ssize_t n = read(out[0], said, sizeof said);
+
+		rc = submit_status(status, (struct str){said, n > 0 ? (size_t)n : 0}, e);
+	}
+	close(out[0]);
+	return rc;
+}
+
+int submit_run(const struct submit *s, struct err *e)
+{
+	enum { FIXED = 5 };
+	const char **argv;
+	size_t n = 0;
+	int in, rc;
+
+	if (check(s, e) < 0 || message_file(s, &in, e) < 0)
+		return -1;
+	argv = xalloc((FIXED + s->n_rcpt + 1) * sizeof *argv);
+	argv[n++] = s->program;
+	argv[n++] = "-i";
+	argv[n++] = "-f";
+	argv[n++] = s->sender[0] != '\0' ? s->sender : "<>";
+	argv[n++] = "--";
+	must(n == FIXED);
+	for (size_t i = 0; i < s->n_rcpt; i++)
+		argv[n++] = s->rcpt[i];
+	/* posix_spawn() does not write there, but has no const. */
+	rc = run(s, (char **)(uintptr_t)argv, in, e);
+	xfree(&argv);
+	close(in);
+	return rc;
+}
+
+/* ---- what came of it --------------------------------------------------------------- */
+
+static const struct {
+	int status;
+	enum err_class class;
+	const char *dsn, *text;
+} statuses[] = {
+	{EX_DATAERR, ERR_PERM, "5.6.0", "message not accepted"},
+	{EX_NOUSER, ERR_PERM, "5.1.1", "no such user"},
+	{EX_NOHOST, ERR_PERM, "5.1.2", "no such host"},
+	{EX_NOPERM, ERR_PERM, "5.7.1", "not permitted"},
+	{EX_CONFIG, ERR_TEMP, "4.3.5", "configuration error"},
+	{EX_TEMPFAIL, ERR_TEMP, "4.3.0", "temporary failure"},
+};
+
+int submit_status(int status, struct str said, struct err *e)
+{
+	struct str line = str_trim(str_cut(&said, '\n'));
+
+	if (WIFSIGNALED(status))
+		return err_set(e, ERR_TEMP, "4.3.0",
+			       "sendmail: killed by signal %d: " STR_FMT,
+			       WTERMSIG(status), STR_ARG(line));
+	if (WEXITSTATUS(status) == 0)
+		return 0;
+	for (size_t i = 0; i < countof(statuses); i++)
+		if (statuses[i].status == WEXITSTATUS(status))
+			return err_set(e, statuses[i].class, statuses[i].dsn,
+				       "sendmail: %s: " STR_FMT, statuses[i].text,
+				       STR_ARG(line));
+	return err_set(e, ERR_TEMP, "4.3.0", "sendmail: exit status %d: " STR_FMT,
+		       WEXITSTATUS(status), STR_ARG(line));
+}
