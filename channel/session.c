@@ -1,0 +1,527 @@
+/* SPDX-License-Identifier: ISC */
+#include "channel/session.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "channel/targets.h"
+#include "channel/trace.h"
+#include "lib/conn.h"
+#include "lib/log.h"
+#include "lib/server.h"
+#include "mail/submit.h"
+#include "store/delivery.h"
+#include "store/id.h"
+#include "store/message.h"
+#include "store/store.h"
+
+enum {
+	TOP_OCTETS = 4096,
+	SUBMIT_TIMEOUT_MS = 300 * 1000, /* within RFC 5321 s4.5.3.2.6's ten minutes */
+};
+
+/* One that was accepted by RCPT. */
+struct recipient {
+	struct buf address; /* as in RCPT */
+	struct targets t;
+};
+
+struct session {
+	struct store *store;
+	const struct settings *set;
+	struct conn *c;
+	struct lmtp *core;
+	unsigned messages; /* for the log and the envelope ids */
+
+	/* the transaction */
+	struct delivery *delivery; /* NULL without recipients */
+	struct recipient *rcpt;
+	size_t n, cap;
+	uint64_t began_ms;
+	uint64_t top_n, return_path_n; /* octets that we put before the message */
+	struct err why;                /* of a failure; replies point into it */
+	struct id_text id;
+	uint64_t stored, mailed, refused; /* recipients, for the log */
+};
+
+/* ---- replies and log lines --------------------------------------------------------- */
+
+/* reply_of - what the client is told of a failure; the reason itself may name
+ * files, and is for the log */
+static struct lmtp_reply reply_of(const struct err *e)
+{
+	if (e->class == ERR_PERM)
+		return (struct lmtp_reply){554, e->dsn, "Message cannot be delivered"};
+	if (strcmp(e->dsn, "4.3.1") == 0)
+		return (struct lmtp_reply){452, e->dsn,
+					   "No room for messages, try again later"};
+	return (struct lmtp_reply){451, e->dsn, "Local trouble, try again later"};
+}
+
+static void log_store_failed(struct session *s)
+{
+	log_event(LOG_LV_ERROR, "lmtp.store.failed", kv_s("sid", s->c->sid),
+		  kv_str("from", lmtp_sender(s->core)), kv_err(&s->why));
+}
+
+static void log_refused(struct session *s, struct str address, const char *word,
+			const struct lmtp_reply *r, const struct err *why)
+{
+	const struct log_kv kv[] = {
+		kv_s("sid", s->c->sid),
+		kv_str("rcpt", address),
+		kv_str("from", lmtp_sender(s->core)),
+		kv_u("code", r->code),
+		kv_s("dsn", r->dsn),
+		kv_s("verdict", word),
+		kv_err(why),
+	};
+	bool failed = why != NULL && why->class != ERR_NONE;
+
+	log_write(failed ? LOG_LV_WARN : LOG_LV_INFO, "lmtp.recipient.refused", kv,
+		  failed ? countof(kv) : countof(kv) - 1);
+}
+
+static void log_message(struct session *s, uint64_t size)
+{
+	log_event(LOG_LV_INFO, "lmtp.message", kv_s("sid", s->c->sid),
+		  kv_s("id", s->id.c), kv_u("size", size), kv_u("rcpts", s->n),
+		  kv_u("stored", s->stored), kv_u("mailed", s->mailed),
+		  kv_u("refused", s->refused), kv_str("from", lmtp_sender(s->core)),
+		  kv_s("peer", s->c->peer), kv_u("ms", clock_ms() - s->began_ms));
+}
+
+static void log_message_refused(struct session *s, const struct lmtp_reply *r)
+{
+	log_event(LOG_LV_INFO, "lmtp.message.refused", kv_s("sid", s->c->sid),
+		  kv_u("rcpts", s->n), kv_str("from", lmtp_sender(s->core)),
+		  kv_s("peer", s->c->peer), kv_u("code", r->code), kv_s("dsn", r->dsn),
+		  kv_s("text", r->text));
+}
+
+/* ---- recipients ------------------------------------------------------------------------ */
+
+/* delivered_to - the recipient's own header, where it is wanted */
+static void delivered_to(struct session *s, struct str address, struct buf *out)
+{
+	struct address a;
+	struct buf plain;
+
+	if (!s->set->lmtp.delivered_to || address_parse(address, true, &a) != ADDRESS_OK)
+		return;
+	buf_init(&plain, MESSAGE_TRACE_MAX);
+	address_print(&plain, &a);
+	trace_delivered_to(buf_str(&plain), out);
+	buf_fini(&plain);
+}
+
+static void add_slots(struct session *s, struct str address, struct targets *t)
+{
+	struct buf trace;
+
+	buf_init(&trace, MESSAGE_TRACE_MAX);
+	delivered_to(s, address, &trace);
+	for (size_t i = 0; i < t->n; i++)
+		t->v[i].slot =
+			delivery_rcpt(s->delivery, &t->v[i].account, buf_str(&trace));
+	buf_fini(&trace);
+}
+
+/* begin_delivery - at the first recipient of a transaction */
+static void begin_delivery(struct session *s)
+{
+	char envelope_id[48];
+
+	snprintf(envelope_id, sizeof envelope_id, "%s.%u", s->c->sid, ++s->messages);
+	s->began_ms = clock_ms();
+	s->delivery = delivery_begin(s->store, lmtp_sender(s->core), str_of(envelope_id));
+}
+
+static struct recipient *new_recipient(struct session *s)
+{
+	if (s->n == s->cap) {
+		size_t cap = s->cap ? s->cap * 2 : 4;
+
+		s->rcpt = xgrow(s->rcpt, s->cap * sizeof *s->rcpt, cap * sizeof *s->rcpt);
+		s->cap = cap;
+	}
+	return &s->rcpt[s->n++];
+}
+
+static void judge(struct session *s)
+{
+	struct str address = lmtp_recipient(s->core);
+	struct recipient *r;
+	struct targets t;
+
+	targets_of(s->store, address, lmtp_size(s->core), &t);
+	if (t.way == TARGETS_NONE) {
+		log_refused(s, address, t.word, &t.reply, &t.why);
+		lmtp_answer(s->core, &t.reply);
+		targets_fini(&t);
+		return;
+	}
+	if (s->delivery == NULL)
+		begin_delivery(s);
+	if (t.way == TARGETS_STORE)
+		add_slots(s, address, &t);
+	r = new_recipient(s);
+	r->t = t;
+	buf_init(&r->address, address.n + 1);
+	buf_put(&r->address, address);
+	lmtp_answer(s->core, &t.reply);
+}
+
+/* ---- the message --------------------------------------------------------------------------- */
+
+static void make_top(struct session *s, struct buf *top)
+{
+	struct trace_hop hop = {
+		.from = lmtp_peer_name(s->core),
+		.peer = str_of(s->c->peer),
+		.by = str_of(s->set->hostname),
+		.utf8 = lmtp_is_utf8(s->core),
+		.id = delivery_id(s->delivery),
+		.unix_ms = clock_unix_ms(),
+	};
+
+	trace_return_path(lmtp_sender(s->core), top);
+	s->return_path_n = top->n;
+	trace_received(&hop, top);
+	s->top_n = top->n;
+	must(!buf_over(top));
+}
+
+static int open_delivery(struct session *s, struct err *e)
+{
+	struct buf top;
+	int rc;
+
+	if (delivery_open(s->delivery, e) < 0)
+		return -1;
+	s->id = id_print(delivery_id(s->delivery));
+	buf_init(&top, TOP_OCTETS);
+	make_top(s, &top);
+	rc = delivery_write(s->delivery, buf_str(&top), e);
+	buf_fini(&top);
+	return rc;
+}
+
+/* done_or_not - answers the core after a step that may fail */
+static void done_or_not(struct session *s, int rc)
+{
+	struct lmtp_reply r;
+
+	if (rc == 0) {
+		lmtp_done(s->core);
+		return;
+	}
+	log_store_failed(s);
+	r = reply_of(&s->why);
+	lmtp_answer(s->core, &r);
+}
+
+static void open_message(struct session *s)
+{
+	conn_busy(s->c, true);
+	conn_deadline(s->c, (uint32_t)(s->set->lmtp.data_timeout_s * 1000));
+	done_or_not(s, open_delivery(s, &s->why));
+}
+
+static void write_message(struct session *s)
+{
+	done_or_not(s, delivery_write(s->delivery, lmtp_data(s->core), &s->why));
+}
+
+/* ---- mailing ----------------------------------------------------------------------------- */
+
+/* read_mailed - the message without its Return-Path, which ends where it is stored */
+static int read_mailed(void *ctx, uint64_t offset, char *to, size_t n, size_t *got,
+		       struct err *e)
+{
+	struct session *s = ctx;
+
+	return delivery_read(s->delivery, s->return_path_n + offset, to, n, got, e);
+}
+
+/* mail - one run of sendmail(1) for the targets that `wanted` picks */
+static int mail(struct session *s, const struct targets *t,
+		bool (*wanted)(struct session *s, const struct target *v), struct err *e)
+{
+	struct buf *printed = xalloc(t->n * sizeof *printed);
+	const char **rcpt = xalloc(t->n * sizeof *rcpt);
+	struct buf sender;
+	size_t n = 0;
+
+	for (size_t i = 0; i < t->n; i++) {
+		if (!wanted(s, &t->v[i]))
+			continue;
+		buf_init(&printed[n], MESSAGE_TRACE_MAX);
+		address_print(&printed[n], &t->v[i].address);
+		rcpt[n] = buf_cstr(&printed[n]);
+		n++;
+	}
+	buf_init(&sender, MESSAGE_TRACE_MAX);
+	buf_put(&sender, lmtp_sender(s->core));
+
+	int rc = submit_run(&(struct submit){.program = s->set->sendmail,
+					     .sender = buf_cstr(&sender),
+					     .rcpt = rcpt,
+					     .n_rcpt = n,
+					     .timeout_ms = SUBMIT_TIMEOUT_MS,
+					     .read = read_mailed,
+					     .ctx = s},
+			    e);
+
+	buf_fini(&sender);
+	for (size_t i = 0; i < n; i++)
+		buf_fini(&printed[i]);
+	xfree(&printed);
+	xfree(&rcpt);
+	return rc;
+}
+
+static bool wants_all(struct session *s UNUSED, const struct target *v UNUSED)
+{
+	return true;
+}
+
+static bool wants_failed(struct session *s, const struct target *v)
+{
+	struct err why;
+
+	return delivery_result(s->delivery, v->slot, &why) != VERDICT_OK;
+}
+
+/* ---- what each recipient is told ------------------------------------------------------------ */
+
+static void refuse(struct session *s, const struct recipient *r, const char *word,
+		   const struct lmtp_reply *reply, const struct err *why)
+{
+	s->refused++;
+	log_refused(s, buf_str(&r->address), word, reply, why);
+	lmtp_answer(s->core, reply);
+}
+
+static void accept_as(struct session *s, const char *what)
+{
+	char text[ID_CHARS + 16];
+
+	snprintf(text, sizeof text, "%s %s", s->id.c, what);
+	lmtp_answer(s->core, &(struct lmtp_reply){250, "2.0.0", text});
+}
+
+static void mail_and_answer(struct session *s, const struct recipient *r,
+			    bool (*wanted)(struct session *s, const struct target *v))
+{
+	struct err why = {0};
+
+	if (mail(s, &r->t, wanted, &why) < 0) {
+		struct lmtp_reply reply = reply_of(&why);
+
+		refuse(s, r, "mail-failed", &reply, &why);
+		return;
+	}
+	s->mailed++;
+	accept_as(s, "mailed");
+}
+
+/* answer_failed - no target got it: the reply is the first that may be tried
+ * again, or else the first */
+static void answer_failed(struct session *s, const struct recipient *r)
+{
+	struct lmtp_reply reply = {0};
+	const char *word = "";
+	struct err why = {0};
+
+	for (size_t i = 0; i < r->t.n && (reply.code == 0 || reply.code >= 500); i++) {
+		struct verdict v = {0};
+		struct err e;
+
+		verdict_set(s->store, delivery_result(s->delivery, r->t.v[i].slot, &e),
+			    &v);
+		if (reply.code != 0 && v.smtp >= 500)
+			continue;
+		reply = (struct lmtp_reply){v.smtp, v.dsn, v.text};
+		word = v.word;
+		why = e;
+		if (v.code == VERDICT_TRY_AGAIN)
+			reply = reply_of(&why);
+	}
+	refuse(s, r, word, &reply, &why);
+}
+
+static void answer_stored(struct session *s, const struct recipient *r)
+{
+	size_t failed = 0;
+
+	for (size_t i = 0; i < r->t.n; i++)
+		failed += wants_failed(s, &r->t.v[i]);
+	if (failed == r->t.n) {
+		answer_failed(s, r);
+	} else if (failed > 0) {
+		mail_and_answer(s, r, wants_failed);
+	} else {
+		s->stored++;
+		accept_as(s, "stored");
+	}
+}
+
+static void answer_each(struct session *s, bool store_failed)
+{
+	struct lmtp_reply failure = reply_of(&s->why);
+
+	for (size_t i = 0; i < s->n; i++) {
+		const struct recipient *r = &s->rcpt[i];
+
+		if (store_failed)
+			refuse(s, r, "store-failed", &failure, NULL);
+		else if (r->t.way == TARGETS_MAIL)
+			mail_and_answer(s, r, wants_all);
+		else
+			answer_stored(s, r);
+	}
+}
+
+/* commit - durable first, for all; a message that is only to be mailed is not
+ * stored at all */
+static void commit(struct session *s)
+{
+	const struct dotstream *m = lmtp_message(s->core);
+	struct delivery_totals t = {
+		.size = s->top_n + m->size,
+		.header_end = m->header_end ? s->top_n + m->header_end : 0,
+	};
+	bool failed = delivery_recipients(s->delivery) > 0 &&
+		      delivery_commit(s->delivery, &t, &s->why) < 0;
+
+	if (failed)
+		log_store_failed(s);
+	answer_each(s, failed);
+	log_message(s, t.size);
+}
+
+/* ---- the transaction's end -------------------------------------------------------------------- */
+
+static void forget(struct session *s)
+{
+	delivery_end(&s->delivery);
+	for (size_t i = 0; i < s->n; i++) {
+		buf_fini(&s->rcpt[i].address);
+		targets_fini(&s->rcpt[i].t);
+	}
+	xfree(&s->rcpt);
+	s->n = s->cap = 0;
+	s->stored = s->mailed = s->refused = 0;
+	s->why = (struct err){0};
+	conn_busy(s->c, false);
+}
+
+static void reset(struct session *s)
+{
+	const struct lmtp_reply *refusal = lmtp_refusal(s->core);
+
+	if (refusal != NULL)
+		log_message_refused(s, refusal);
+	forget(s);
+	lmtp_done(s->core);
+}
+
+/* ---- the connection ---------------------------------------------------------------------------- */
+
+static int flush(struct session *s, struct err *e)
+{
+	struct buf *out = lmtp_output(s->core);
+	int rc = conn_write(s->c, buf_str(out), false, e);
+
+	buf_clear(out);
+	return rc;
+}
+
+/* take_input - replies to pipelined commands go out together, when there is
+ * nothing more to read or much to write */
+static int take_input(struct session *s, struct err *e)
+{
+	struct buf *out = lmtp_output(s->core);
+	struct str in;
+
+	if (out->n > 0 && (!conn_has_input(s->c) || out->n >= LMTP_OUTPUT / 2)) {
+		if (flush(s, e) < 0)
+			return -1;
+		/* What follows is a new command, unless a message is on its way. */
+		if (!lmtp_in_message(s->core))
+			conn_deadline(s->c, s->c->idle_ms);
+	}
+	if (conn_input(s->c, &in, e) < 0)
+		return -1;
+	conn_consume(s->c, lmtp_feed(s->core, in));
+	return 0;
+}
+
+/* serve - until the core closes (0) or the peer is gone (-1) */
+static int serve(struct session *s, struct err *e)
+{
+	for (;;) {
+		switch (lmtp_want(s->core)) {
+		case LMTP_WANT_INPUT:
+			if (take_input(s, e) < 0)
+				return -1;
+			break;
+		case LMTP_WANT_RECIPIENT:
+			judge(s);
+			break;
+		case LMTP_WANT_OPEN:
+			open_message(s);
+			break;
+		case LMTP_WANT_WRITE:
+			write_message(s);
+			break;
+		case LMTP_WANT_COMMIT:
+			commit(s);
+			break;
+		case LMTP_WANT_RESET:
+			reset(s);
+			break;
+		case LMTP_WANT_CLOSE:
+			return flush(s, e);
+		}
+	}
+}
+
+/* farewell - after a failed read: is there still somebody to talk to? */
+static void farewell(struct session *s, const struct err *e)
+{
+	struct err ignored;
+
+	if (e->sys == ETIMEDOUT)
+		lmtp_goodbye(s->core, "4.4.2", "You took too long");
+	else if (server_stopping())
+		lmtp_goodbye(s->core, "4.3.2", "Service is stopping");
+	else
+		return;
+	flush(s, &ignored);
+}
+
+void channel_session(struct store *store, struct conn *c)
+{
+	const struct settings *set = store_settings(store);
+	struct lmtp_limits limits = {
+		.message = set->lmtp.max_message,
+		.recipients = (uint32_t)set->lmtp.max_recipients,
+		.received = (uint32_t)set->lmtp.max_received,
+	};
+	struct session s = {.store = store, .set = set, .c = c};
+	uint64_t began_ms = clock_ms();
+	struct err e = {0};
+
+	s.core = lmtp_new(&limits, str_of(set->hostname));
+	conn_deadline(c, c->idle_ms);
+	if (serve(&s, &e) < 0)
+		farewell(&s, &e);
+	log_event(LOG_LV_INFO, "lmtp.session", kv_s("sid", c->sid), kv_s("peer", c->peer),
+		  kv_u("messages", s.messages), kv_u("ms", clock_ms() - began_ms),
+		  kv_s("end", e.class == ERR_NONE ? "closed" : e.text));
+	forget(&s);
+	lmtp_free(&s.core);
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * session - one LMTP connection: does for the conversation (lmtp.h) what it wants
+ *
+ * RCPT asks the verdict and resolves forwardings (targets.h).  The message goes
+ * from the connection's buffer to the store in pieces, below a Return-Path and a
+ * Received field that are the same for all recipients.  At the end it is made
+ * durable once, then each recipient gets its reply; only then anything is written
+ * to the client, so one that hangs up after the dot undoes nothing.
+ *
+ * What a recipient with several targets is told:
+ *
+ *   250     every target has the message: in the store, or in the MTA's queue,
+ *           durably in both cases
+ *   4xx 5xx no target has it, so that trying again or telling the sender is right
+ *
+ * The store comes first.  When it fails as a whole, nothing is mailed.  When it
+ * took the message for some targets of a forwarding only (one became full since
+ * RCPT), the others are mailed the message, one sendmail(1) run, and the MTA
+ * tries further.  If that fails too, the recipient gets the failure's reply
+ * although some have the message: a second copy is better than none.
+ *
+ * Logs:  lmtp.message, lmtp.message.refused, lmtp.recipient.refused,
+ *        lmtp.store.failed, lmtp.session.
+ * Tests: t/box/test_lmtp.py t/box/test_lmtp_forward.py
+ */
+#ifndef SESSION_H
+#define SESSION_H
+
+struct conn;
+struct store;
+
+/* From the greeting to the end; closes nothing. */
+void channel_session(struct store *s, struct conn *c);
+
+#endif
