@@ -163,20 +163,28 @@ void verdict_of_address(struct store *s, const struct address *a, uint64_t size,
 	verdict_set(s, out->code, out);
 }
 
+static void verdict_of_parsed(struct store *s, enum address_result parsed,
+			      const struct address *a, uint64_t size, struct verdict *out)
+{
+	if (parsed == ADDRESS_OK) {
+		verdict_of_address(s, a, size, out);
+		return;
+	}
+	*out = (struct verdict){0};
+	verdict_set(s, VERDICT_BAD_ADDRESS, out);
+}
+
 void verdict_of(struct store *s, struct str recipient, uint64_t size, struct verdict *out)
 {
 	struct address a;
 
-	*out = (struct verdict){0};
-	switch (address_parse(recipient, true, &a)) {
-	case ADDRESS_OK:
-		verdict_of_address(s, &a, size, out);
-		break;
-	case ADDRESS_NULL:
-	case ADDRESS_BAD:
-	case ADDRESS_TOO_LONG:
-	case ADDRESS_NEEDS_UTF8:
-		verdict_set(s, VERDICT_BAD_ADDRESS, out);
-		break;
-	}
+	verdict_of_parsed(s, address_parse(recipient, true, &a), &a, size, out);
+}
+
+void verdict_of_plain(struct store *s, struct str recipient, uint64_t size,
+		      struct verdict *out)
+{
+	struct address a;
+
+	verdict_of_parsed(s, address_parse_plain(recipient, true, &a), &a, size, out);
 }

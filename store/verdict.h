@@ -59,6 +59,9 @@ struct verdict {
  * cannot be told is TRY_AGAIN. */
 void verdict_of(struct store *s, struct str recipient, uint64_t size,
 		struct verdict *out);
+/* The same for the unquoted form that Postfix passes to policy servers. */
+void verdict_of_plain(struct store *s, struct str recipient, uint64_t size,
+		      struct verdict *out);
 /* The same for an address that is parsed already. */
 void verdict_of_address(struct store *s, const struct address *a, uint64_t size,
 			struct verdict *out);
