@@ -501,7 +501,7 @@ int maildrop_mentions(struct store *s, const struct account *a, uint64_t id,
 
 int maildrop_forget(struct store *s, const struct account *a, uint64_t id, struct err *e)
 {
-	struct storage_file *f;
+	struct storage_file *f = NULL;
 	struct maildrop *m;
 	size_t removed;
 	int rc;

@@ -71,7 +71,7 @@ static int recover_one(unsigned volume, uint64_t id, void *ctx, struct err *e)
 {
 	struct recovery *r = ctx;
 	struct message *m;
-	bool there;
+	bool there = false;
 	int rc;
 
 	if (id_writer(id) != r->writer->number)
