@@ -25,8 +25,8 @@ struct child {
 	bool quiet;         /* standard output goes nowhere */
 };
 
-/* Forks; the program that cannot be executed shows as a child that ends with
- * EX_OSFILE, and says why on standard error. */
+/* Forks; *pid is -1 when that failed.  A program that cannot be executed shows as
+ * a child that ends with EX_OSFILE, and says why on standard error. */
 int child_start(const struct child *c, pid_t *pid, struct err *e);
 
 #endif

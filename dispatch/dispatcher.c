@@ -38,12 +38,12 @@ static void say_ready(struct dispatcher *d)
 {
 	static const char line[] = "ready\n";
 
+	log_event(LOG_LV_INFO, "dispatch.ready", kv_u("pid", (uint64_t)getpid()));
 	if (!d->was_ready) {
 		/* Nobody is left to tell when standard error is gone. */
 		ssize_t rc UNUSED = write(STDERR_FILENO, line, sizeof line - 1);
 	}
 	d->was_ready = true;
-	log_event(LOG_LV_INFO, "dispatch.ready", kv_u("pid", (uint64_t)getpid()));
 	server_notify("READY=1");
 }
 
@@ -69,18 +69,20 @@ static void program_path(const struct dispatcher *d, const char *name,
 	snprintf(path, PATH_MAX + NAME_MAX, "%s/%s", d->bin, name);
 }
 
-/* started - hands the new child, or its failure to be one, to the supervisor */
-static void started(struct dispatcher *d, int rc, pid_t pid, const struct err *e)
+/* start - and tell the supervisor of the new child, or that there is none */
+static void start(struct dispatcher *d, const struct child *c)
 {
 	int status = W_EXITCODE(EX_OSERR, 0);
+	struct err e;
+	pid_t pid;
 
-	if (rc < 0)
-		log_event(LOG_LV_ERROR, "dispatch.fork.failed", kv_err(e));
+	if (child_start(c, &pid, &e) < 0)
+		log_event(LOG_LV_ERROR, "dispatch.fork.failed", kv_err(&e));
 
 	struct supervisor_end end =
-		supervisor_started(d->supervisor, rc < 0 ? -1 : pid, status, clock_ms());
+		supervisor_started(d->supervisor, pid, status, clock_ms());
 
-	if (rc < 0)
+	if (pid < 0)
 		log_end(&end, 0, status);
 }
 
@@ -94,11 +96,9 @@ static void start_service(struct dispatcher *d, const struct service *service)
 			  .sockets = sockets,
 			  .n_sockets = sockets_of(&d->sockets, service, sockets),
 			  .notify = d->notify};
-	struct err e;
-	pid_t pid = -1;
 
 	program_path(d, service->program, path);
-	started(d, child_start(&c, &pid, &e), pid, &e);
+	start(d, &c);
 }
 
 static void run_job(struct dispatcher *d, const char *verb)
@@ -106,11 +106,9 @@ static void run_job(struct dispatcher *d, const char *verb)
 	char path[PATH_MAX + NAME_MAX];
 	const char *argv[] = {"popstore", "-c", d->file, verb, NULL};
 	struct child c = {.path = path, .argv = argv, .quiet = true};
-	struct err e;
-	pid_t pid = -1;
 
 	program_path(d, "popstore", path);
-	started(d, child_start(&c, &pid, &e), pid, &e);
+	start(d, &c);
 }
 
 static void send_signal(pid_t pid, int sig)
