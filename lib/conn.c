@@ -226,6 +226,12 @@ void conn_consume(struct conn *c, size_t n)
 	c->in_n -= n;
 }
 
+void conn_consume_secret(struct conn *c, size_t n)
+{
+	conn_consume(c, n);
+	explicit_bzero(c->in + c->in_at - n, n);
+}
+
 bool conn_has_input(const struct conn *c)
 {
 	return c->in_n > 0;

@@ -59,6 +59,8 @@ void conn_deadline(struct conn *c, uint32_t ms);
  */
 int conn_input(struct conn *c, struct str *in, struct err *e) MUST_USE;
 void conn_consume(struct conn *c, size_t n);
+/* The same for octets that may hold a password: wipes them. */
+void conn_consume_secret(struct conn *c, size_t n);
 bool conn_has_input(const struct conn *c); /* without waiting or asking the kernel */
 
 /* All of it or -1 (ERR_PEER).  `more` tells the kernel that something follows

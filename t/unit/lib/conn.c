@@ -85,6 +85,22 @@ static void input_stays_until_consumed(void **state UNUSED)
 	pair_close(&p);
 }
 
+static void a_consumed_secret_is_gone(void **state UNUSED)
+{
+	static const char gone[6];
+	struct pair p;
+
+	pair_open(&p, LONG_MS);
+	say(&p, "USER sesame next");
+	input_is(&p.c, "USER sesame next");
+	conn_consume(&p.c, 5);
+	conn_consume_secret(&p.c, 6);
+	assert_memory_equal(p.c.in, "USER ", 5);
+	assert_memory_equal(p.c.in + 5, gone, 6);
+	input_is(&p.c, " next");
+	pair_close(&p);
+}
+
 static void hang_up_is_told_from_silence(void **state UNUSED)
 {
 	struct pair p;
@@ -376,6 +392,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(input_stays_until_consumed),
+		cmocka_unit_test(a_consumed_secret_is_gone),
 		cmocka_unit_test(hang_up_is_told_from_silence),
 		cmocka_unit_test(deadline_is_nearer_than_silence),
 		cmocka_unit_test(longer_deadline_lengthens_the_wait),
