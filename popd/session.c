@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: ISC */
+#include "popd/session.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "lib/log.h"
+#include "lib/server.h"
+#include "popd/pop3.h"
+#include "store/id.h"
+#include "store/store.h"
+
+struct session {
+	struct store *store;
+	struct conn *conn;
+	const struct handover *from;
+	struct maildrop *maildrop;
+	struct pop3 *pop3;
+	struct message *message; /* the one being sent, or the last one */
+	uint32_t idle_ms;
+	struct err end; /* why it ended, for the log */
+};
+
+static void log_trouble(const struct session *s, const char *event, const struct err *e)
+{
+	log_event(LOG_LV_ERROR, event, kv_s("sid", s->conn->sid),
+		  kv_s("account", s->from->account.name.s), kv_err(e));
+}
+
+/* ---- the maildrop ------------------------------------------------------------------ */
+
+/* refuse - the answer to PASS when there will be no session */
+static int refuse(struct session *s, struct str reply, const char *why)
+{
+	if (conn_write(s->conn, reply, false, &s->end) < 0)
+		return -1;
+	return err_set(&s->end, ERR_PEER, "4.0.0", "%s", why);
+}
+
+/* wait_s - how long RFC 2449 s6.5 has this client wait; 0 = no longer */
+static uint64_t wait_s(const struct session *s)
+{
+	uint64_t last = maildrop_last_open_ms(s->maildrop);
+	uint64_t next = last + s->from->capa.login_delay_s * 1000;
+	uint64_t now = clock_unix_ms();
+
+	/* A clock that was set back must not lock anybody out. */
+	if (last > now || now >= next)
+		return 0;
+	return (next - now + 999) / 1000;
+}
+
+/* touch - where it fails, on a disk that went read-only, the next login is not held
+ * up; better than a user who cannot read */
+static void touch(const struct session *s)
+{
+	struct err e = {0};
+
+	if (s->from->capa.login_delay_s > 0 && maildrop_touch(s->maildrop, &e) < 0)
+		log_trouble(s, "pop3.touch.failed", &e);
+}
+
+static int open_maildrop(struct session *s)
+{
+	struct err e = {0};
+	char reply[80];
+
+	if (maildrop_open(s->store, &s->from->account, &s->maildrop, &e) < 0) {
+		log_trouble(s, "pop3.maildrop.failed", &e);
+		if (e.class == ERR_PERM)
+			return refuse(s, STR("-ERR [SYS/PERM] there is no maildrop\r\n"),
+				      "no maildrop");
+		return refuse(s, STR("-ERR [SYS/TEMP] maildrop cannot be opened\r\n"),
+			      "no maildrop");
+	}
+	if (s->maildrop == NULL)
+		return refuse(s,
+			      STR("-ERR [IN-USE] another session has this maildrop\r\n"),
+			      "in use");
+
+	uint64_t wait = wait_s(s);
+
+	if (wait == 0) {
+		touch(s);
+		return 0;
+	}
+	snprintf(reply, sizeof reply, "-ERR [LOGIN-DELAY] come back in %" PRIu64 " s\r\n",
+		 wait);
+	return refuse(s, str_of(reply), "login delay");
+}
+
+/* ---- input and output ----------------------------------------------------------------- */
+
+/* answered - the clock runs for a whole command, not for each octet of it */
+static void answered(struct session *s)
+{
+	conn_deadline(s->conn, s->idle_ms);
+}
+
+static int flush(struct session *s, bool more)
+{
+	struct str out = pop3_output(s->pop3);
+
+	if (out.n == 0)
+		return 0;
+	if (conn_write(s->conn, out, more, &s->end) < 0)
+		return -1;
+	pop3_written(s->pop3);
+	answered(s);
+	return 0;
+}
+
+/* read_some - waits when nothing is there, and says what is to be said before */
+static int read_some(struct session *s)
+{
+	struct str in;
+
+	message_close(&s->message);
+	if (!conn_has_input(s->conn)) {
+		if (flush(s, false) < 0)
+			return -1;
+		if (server_stopping())
+			return err_set(&s->end, ERR_PEER, "4.3.2", "stopped");
+	}
+	if (conn_input(s->conn, &in, &s->end) < 0)
+		return -1;
+	conn_consume(s->conn, pop3_feed(s->pop3, in));
+	return 0;
+}
+
+/* ---- messages --------------------------------------------------------------------------- */
+
+static struct maildrop_entry *entry(struct session *s)
+{
+	return maildrop_entry(s->maildrop, pop3_message(s->pop3));
+}
+
+/* open_checked - what is sent after this was stored by us, to the last octet.  TOP
+ * reads too little of the message to compare its checksum. */
+static int open_checked(struct session *s, const struct maildrop_entry *en, struct err *e)
+{
+	message_close(&s->message);
+	if (message_open(s->store, en->volume, en->id, &s->message, e) < 0)
+		return -1;
+	if (s->message == NULL)
+		return err_set(e, ERR_PERM, "5.3.0", "message %s is missing",
+			       id_print(en->id).c);
+	if (message_info(s->message)->stored != en->stored)
+		return err_set(e, ERR_PERM, "5.3.0",
+			       "message %s has not the length that the maildrop says",
+			       id_print(en->id).c);
+	return pop3_whole(s->pop3) ? message_verify(s->message, e) : 0;
+}
+
+/* for_now - a shortage passes; what is missing or damaged stays so */
+static bool for_now(const struct err *e)
+{
+	return e->sys == EMFILE || e->sys == ENFILE || e->sys == ENOMEM;
+}
+
+static void unreadable(struct session *s, const struct err *e)
+{
+	log_event(LOG_LV_ERROR, "pop3.message.unreadable", kv_s("sid", s->conn->sid),
+		  kv_s("account", s->from->account.name.s),
+		  kv_s("id", id_print(entry(s)->id).c), kv_err(e));
+}
+
+static int open_message(struct session *s)
+{
+	const struct maildrop_entry *en = entry(s);
+	struct err e = {0};
+
+	if (open_checked(s, en, &e) < 0) {
+		unreadable(s, &e);
+		pop3_not_opened(s->pop3, for_now(&e));
+		return 0;
+	}
+
+	struct pop3_body body = {
+		.trace = maildrop_trace(s->maildrop, en),
+		.stored = en->stored,
+		.header_end = en->header_end,
+		.in_parts = message_fd(s->message) < 0,
+	};
+
+	pop3_opened(s->pop3, &body);
+	return 0;
+}
+
+static int send_body(struct session *s)
+{
+	const struct message_info *mi = message_info(s->message);
+
+	if (flush(s, true) < 0)
+		return -1;
+	if (conn_sendfile(s->conn, message_fd(s->message), (off_t)mi->body, mi->stored,
+			  &s->end) < 0) {
+		if (s->end.class != ERR_PEER)
+			unreadable(s, &s->end);
+		return -1;
+	}
+	pop3_body_sent(s->pop3);
+	answered(s);
+	return 0;
+}
+
+static int read_part(struct session *s)
+{
+	struct pop3_part part = pop3_part(s->pop3);
+	char octets[POP3_PART_MAX];
+	struct err e = {0};
+	size_t got;
+
+	if (message_read(s->message, part.offset, octets, part.n, &got, &e) == 0) {
+		if (got == part.n) {
+			pop3_part_read(s->pop3, (struct str){octets, got});
+			return 0;
+		}
+		err_set(&e, ERR_PERM, "5.3.0", "the file is shorter than it says");
+	}
+	unreadable(s, &e);
+	pop3_part_failed(s->pop3);
+	if (pop3_want(s->pop3) == POP3_WANT_CLOSE)
+		s->end = e;
+	return 0;
+}
+
+/* ---- a session ----------------------------------------------------------------------------- */
+
+/* commit - and let go of the maildrop before the client reads the answer */
+static int commit(struct session *s)
+{
+	struct err e = {0};
+	int rc = maildrop_commit(s->maildrop, &e);
+
+	if (rc < 0)
+		log_trouble(s, "pop3.commit.failed", &e);
+	else if (e.class != ERR_NONE)
+		log_trouble(s, "pop3.commit.untidy", &e);
+	maildrop_close(&s->maildrop);
+	pop3_committed(s->pop3, rc == 0);
+	err_set(&s->end, ERR_PEER, "4.0.0", rc == 0 ? "quit" : "quit, not committed");
+	return 0;
+}
+
+/* step - 0: there is more to do */
+static int step(struct session *s, enum pop3_want want)
+{
+	switch (want) {
+	case POP3_WANT_INPUT:
+		return read_some(s);
+	case POP3_WANT_WRITE:
+		return flush(s, false);
+	case POP3_WANT_OPEN:
+		return open_message(s);
+	case POP3_WANT_BODY:
+		return send_body(s);
+	case POP3_WANT_PART:
+		return read_part(s);
+	case POP3_WANT_COMMIT:
+		return commit(s);
+	case POP3_WANT_CLOSE:
+		break;
+	}
+	if (s->end.class == ERR_NONE)
+		err_set(&s->end, ERR_PEER, "4.0.0", "too many errors");
+	return flush(s, false) < 0 ? -1 : 1;
+}
+
+static void converse(struct session *s)
+{
+	size_t n = maildrop_count(s->maildrop);
+
+	s->pop3 = pop3_new(&s->from->capa, n > 0 ? maildrop_entry(s->maildrop, 0) : NULL,
+			   n);
+	while (step(s, pop3_want(s->pop3)) == 0)
+		;
+	message_close(&s->message);
+}
+
+void session_run(struct store *store, struct conn *c, const struct handover *h)
+{
+	struct session s = {.store = store, .conn = c, .from = h};
+	struct pop3_counts counts = {0};
+
+	s.idle_ms = (uint32_t)(store_settings(store)->pop3.idle_timeout_s * 1000);
+	if (open_maildrop(&s) == 0) {
+		converse(&s);
+		counts = pop3_counts(s.pop3);
+	}
+	maildrop_close(&s.maildrop);
+	pop3_free(&s.pop3);
+	log_event(LOG_LV_INFO, "pop3.session", kv_s("sid", c->sid),
+		  kv_s("account", h->account.name.s), kv_s("peer", c->peer),
+		  kv_u("retrieved", counts.retrieved), kv_u("removed", counts.removed),
+		  kv_u("octets", counts.octets), kv_s("end", s.end.text));
+}
