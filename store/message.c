@@ -347,7 +347,8 @@ static int sorted(struct storage *st, const char *path, struct names *out, struc
 		}
 		snprintf(out->v[out->n++], sizeof *out->v, "%s", name);
 	}
-	storage_names_free(&names);
+	if (storage_names_end(&names, e) < 0)
+		return -1;
 	if (out->n > 0)
 		qsort(out->v, out->n, sizeof *out->v, by_name);
 	return 0;

@@ -67,12 +67,14 @@ int storage_remove_dir(struct storage *st, const char *path, struct err *e) MUST
 int storage_exists(struct storage *st, const char *path, bool *found,
 		   struct err *e) MUST_USE;
 
-/* Names in a directory, in no order; a missing directory is an empty one. */
+/* Names in a directory, in no order, without those that begin with a dot (files that
+ * are being written); a missing directory is an empty one. */
 struct storage_names;
 int storage_list(struct storage *st, const char *path, struct storage_names **out,
 		 struct err *e) MUST_USE;
 const char *storage_names_next(struct storage_names *n); /* NULL at the end */
-void storage_names_free(struct storage_names **n);
+/* Frees; -1 when the end was not the end, but a directory that could not be read. */
+int storage_names_end(struct storage_names **n, struct err *e) MUST_USE;
 
 /* ---- an object that is written in pieces: a message ------------------------ */
 

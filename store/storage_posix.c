@@ -215,12 +215,29 @@ int storage_read(struct storage *st, const char *path, struct buf *out, bool *fo
 	return rc;
 }
 
-/* temp_open - a file without a name in the directory of `path`; engines of file
- * systems without O_TMPFILE get a name that starts with "tmp." */
+/* hidden_open - a file whose name begins with a dot, as no name of the store does: what
+ * a crash leaves of it is never listed, and no object has it */
+static int hidden_open(struct storage *st, const char *dir, char temp[PATH_MAX],
+		       struct err *e)
+{
+	static atomic_uint counter;
+	int fd;
+
+	do {
+		snprintf(temp, PATH_MAX, "%s/.new.%ld.%u", dir, (long)getpid(),
+			 atomic_fetch_add(&counter, 1));
+		fd = openat(st->dir, temp,
+			    O_CREAT | O_EXCL | O_RDWR | O_NOFOLLOW | O_CLOEXEC,
+			    FILE_MODE);
+	} while (fd < 0 && errno == EEXIST); /* left by one who had our process id */
+	return fd < 0 ? err_sys(e, "create %s/%s", st->name, temp) : fd;
+}
+
+/* temp_open - a file without a name in a directory, or with a hidden one on file systems
+ * that have no O_TMPFILE */
 static int temp_open(struct storage *st, const char *dir, char temp[PATH_MAX],
 		     struct err *e)
 {
-	static atomic_uint counter;
 	int fd = openat(st->dir, dir, O_TMPFILE | O_RDWR | O_CLOEXEC, FILE_MODE);
 
 	temp[0] = '\0';
@@ -228,11 +245,7 @@ static int temp_open(struct storage *st, const char *dir, char temp[PATH_MAX],
 		return fd;
 	if (errno != EOPNOTSUPP && errno != EISDIR)
 		return err_sys(e, "create in %s/%s", st->name, dir);
-	snprintf(temp, PATH_MAX, "%s/tmp.%ld.%u", dir, (long)getpid(),
-		 atomic_fetch_add(&counter, 1));
-	fd = openat(st->dir, temp, O_CREAT | O_EXCL | O_RDWR | O_NOFOLLOW | O_CLOEXEC,
-		    FILE_MODE);
-	return fd < 0 ? err_sys(e, "create %s/%s", st->name, temp) : fd;
+	return hidden_open(st, dir, temp, e);
 }
 
 /* link_name - gives an unnamed (or temporary) file its name; 1 = it is taken */
@@ -296,19 +309,15 @@ out:
 static int put_replace(struct storage *st, const char *path, struct str bytes, int flags,
 		       struct err *e)
 {
-	static atomic_uint counter;
 	char dir[PATH_MAX], temp[PATH_MAX];
 	int rc = -1;
 
 	parent_of(path, dir);
-	snprintf(temp, sizeof temp, "%s.new.%ld.%u", path, (long)getpid(),
-		 atomic_fetch_add(&counter, 1));
 
-	int fd = openat(st->dir, temp,
-			O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW | O_CLOEXEC, FILE_MODE);
+	int fd = hidden_open(st, dir, temp, e);
 
 	if (fd < 0)
-		return err_sys(e, "create %s/%s", st->name, temp);
+		return -1;
 	if (write_all(fd, bytes, 0) < 0)
 		err_sys(e, "write %s/%s", st->name, temp);
 	else if (fsync(fd) < 0)
@@ -381,6 +390,12 @@ int storage_rename(struct storage *st, const char *from, const char *to, bool *e
 	return strcmp(from_dir, to_dir) ? sync_dir(st, from_dir, e) : 0;
 }
 
+struct storage_names {
+	DIR *d;      /* NULL: the directory is not there */
+	bool hidden; /* what begins with a dot, too */
+	int error;   /* errno, when reading failed */
+};
+
 int storage_remove_tree(struct storage *st, const char *path, struct err *e)
 {
 	struct storage_names *names;
@@ -389,6 +404,7 @@ int storage_remove_tree(struct storage *st, const char *path, struct err *e)
 
 	if (storage_list(st, path, &names, e) < 0)
 		return -1;
+	names->hidden = true;
 	while (rc == 0 && (name = storage_names_next(names)) != NULL) {
 		char inner[PATH_MAX];
 
@@ -400,7 +416,8 @@ int storage_remove_tree(struct storage *st, const char *path, struct err *e)
 				rc = err_sys(e, "remove %s/%s", st->name, inner);
 		}
 	}
-	storage_names_free(&names);
+	if (storage_names_end(&names, e) < 0)
+		return -1;
 	return rc < 0 ? rc : storage_remove_dir(st, path, e);
 }
 
@@ -413,10 +430,6 @@ int storage_exists(struct storage *st, const char *path, bool *found, struct err
 }
 
 /* ---- listing ---------------------------------------------------------------------- */
-
-struct storage_names {
-	DIR *d; /* NULL: the directory is not there */
-};
 
 int storage_list(struct storage *st, const char *path, struct storage_names **out,
 		 struct err *e)
@@ -440,19 +453,24 @@ const char *storage_names_next(struct storage_names *n)
 
 	if (n->d == NULL)
 		return NULL;
+	errno = 0;
 	while ((de = readdir(n->d)) != NULL)
-		if (de->d_name[0] != '.')
+		if (de->d_name[0] != '.' || (n->hidden && strcmp(de->d_name, ".") != 0 &&
+					     strcmp(de->d_name, "..") != 0))
 			return de->d_name;
+	n->error = errno;
 	return NULL;
 }
 
-void storage_names_free(struct storage_names **n)
+int storage_names_end(struct storage_names **n, struct err *e)
 {
-	if (*n == NULL)
-		return;
+	int error = (*n)->error;
+
 	if ((*n)->d != NULL)
 		closedir((*n)->d);
 	xfree(n);
+	errno = error;
+	return error ? err_sys(e, "read a directory") : 0;
 }
 
 /* ---- drafts ----------------------------------------------------------------------- */

@@ -37,8 +37,7 @@ static int visit(struct walk *w, const char *path, int level, struct err *e)
 			rc = w->each(&name, &w->more, w->ctx, e);
 		}
 	}
-	storage_names_free(&names);
-	return rc;
+	return storage_names_end(&names, e) < 0 ? -1 : rc;
 }
 
 static bool has_wildcard(struct str pattern)

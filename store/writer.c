@@ -395,6 +395,5 @@ int writer_each_dead(struct storage *root,
 		if (str_u32(str_of(name), &number) && number < ID_WRITERS)
 			rc = one_dead(root, number, each, ctx, e);
 	}
-	storage_names_free(&names);
-	return rc;
+	return storage_names_end(&names, e) < 0 ? -1 : rc;
 }
