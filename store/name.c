@@ -19,7 +19,7 @@ static bool component_octet_ok(char c, size_t at)
 	       (unsigned char)c >= 0x80;
 }
 
-/* put_component - one octet as it is or as %xx; an operator's charset, whatever it
+/* put_component - each octet as it is or as %xx; an operator's charset, whatever it
  * holds, cannot make a slash, a leading dot or a control octet of a file name */
 static void put_component(struct buf *out, struct str s)
 {
@@ -122,6 +122,7 @@ int name_of(const struct settings *set, struct str local, struct str domain,
 {
 	char *to = out->s;
 
+	out->s[0] = '\0';
 	if (check_local(set, local, e) < 0 || check_domain(domain, e) < 0)
 		return -1;
 	put_folded(&to, local);
@@ -147,10 +148,21 @@ int name_domain(struct str s, struct name *out, struct err *e)
 {
 	char *to = out->s;
 
+	out->s[0] = '\0';
 	if (check_domain(s, e) < 0)
 		return -1;
 	put_folded(&to, s);
 	return 0;
+}
+
+bool name_read(struct str s, struct name *out)
+{
+	char *to = out->s;
+
+	if (s.n == 0 || s.n > NAME_OCTETS || memchr(s.p, '\0', s.n) != NULL)
+		return false;
+	put_folded(&to, s);
+	return fits_component(out);
 }
 
 struct str name_local(const struct name *n)
@@ -179,7 +191,7 @@ void name_place(const char *tree, const struct name *n, const char *leaf,
 
 	buf_init(&component, NAME_MAX);
 	put_component(&component, str_of(n->s));
-	must(!buf_over(&component)); /* name_of() saw to it */
+	must(!buf_over(&component)); /* whoever made the name saw to it */
 
 	int len = snprintf(out->path, sizeof out->path, "%s/%02x/%02x/%s%s%s", tree,
 			   (unsigned)(hash >> 56), (unsigned)(hash >> 48) & 0xff,
@@ -191,21 +203,19 @@ void name_place(const char *tree, const struct name *n, const char *leaf,
 
 bool name_from_component(struct str component, struct name *out)
 {
-	struct buf b;
+	struct buf text, again;
 
-	buf_init(&b, NAME_OCTETS);
-	record_decode(component, &b);
-
-	struct buf again;
-	bool ok = !buf_over(&b) && b.n > 0 && memchr(b.p, '\0', b.n) == NULL;
-
-	if (ok)
-		snprintf(out->s, sizeof out->s, "%s", b.p);
-	/* It is ours only if it is how we would write it. */
+	buf_init(&text, NAME_OCTETS);
 	buf_init(&again, NAME_MAX);
-	put_component(&again, buf_str(&b));
-	ok = ok && !buf_over(&again) && str_eq(buf_str(&again), component);
+	record_decode(component, &text);
+
+	bool ok = !buf_over(&text) && name_read(buf_str(&text), out);
+
+	/* It is ours only if it is how we would write it. */
+	if (ok)
+		put_component(&again, str_of(out->s));
+	ok = ok && str_eq(buf_str(&again), component);
 	buf_fini(&again);
-	buf_fini(&b);
+	buf_fini(&text);
 	return ok;
 }

@@ -7,8 +7,8 @@
  * name_charset and, if switched on, well-formed UTF-8 (as it comes: no
  * normalisation).  A name becomes a path only through name_place(), which hashes
  * it into two levels of directories and percent-encodes everything but
- * a-z 0-9 . _ - + = @ in the last component, a leading dot included: no name
- * can leave the tree or collide with another.
+ * a-z 0-9 . _ - + = @ and octets from 0x80 up in the last component, a leading dot
+ * included: no name can leave the tree or collide with another.
  *
  * Limits: NAME_LOCAL_MAX octets before the @, NAME_DOMAIN_MAX behind it, and 255 in
  *         all once encoded, so that a file name can hold them.
@@ -42,8 +42,12 @@ int name_of(const struct settings *set, struct str local, struct str domain,
 	    struct name *out, struct err *e);
 /* From "local@domain" as an operator types it. */
 int name_parse(const struct settings *set, struct str s, struct name *out, struct err *e);
-/* A domain: letters, digits, hyphens, dots, UTF-8 labels; folded. */
+/* A domain: labels of letters, digits, hyphens, underscores and UTF-8; folded. */
 int name_domain(struct str s, struct name *out, struct err *e);
+/* A name or domain that stands in a file or was typed to look it up: folded, but not
+ * held to name_charset, which may have been another when it was made.  False when
+ * nothing in the store can have it. */
+bool name_read(struct str s, struct name *out) MUST_USE;
 
 struct str name_local(const struct name *n);     /* borrowed from n */
 struct str name_domain_of(const struct name *n); /* borrowed from n */

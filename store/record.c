@@ -13,7 +13,7 @@ enum { SUM_LINE = sizeof sum_key - 1 + 16 + 1 };
 
 void record_begin(struct record_writer *w, const char *kind)
 {
-	buf_init(&w->text, RECORD_MAX);
+	buf_init_secret(&w->text, RECORD_MAX);
 	buf_printf(&w->text, "%s 1\n", kind);
 }
 
@@ -41,9 +41,14 @@ void record_put_u64(struct record_writer *w, const char *key, uint64_t value)
 	buf_printf(&w->text, "%s %" PRIu64 "\n", key, value);
 }
 
+bool record_fits(const struct record_writer *w)
+{
+	return !buf_over(&w->text) && w->text.n + SUM_LINE <= w->text.max;
+}
+
 struct str record_finish(struct record_writer *w)
 {
-	must(!buf_over(&w->text));
+	must(record_fits(w));
 	buf_printf(&w->text, "%s%016" PRIx64 "\n", sum_key,
 		   XXH3_64bits(w->text.p, w->text.n));
 	return buf_str(&w->text);
@@ -51,7 +56,6 @@ struct str record_finish(struct record_writer *w)
 
 void record_fini(struct record_writer *w)
 {
-	/* A record may hold a secret. */
 	buf_fini_secret(&w->text);
 }
 
@@ -67,10 +71,10 @@ int record_check(struct str text, const char *kind, const char *what, struct err
 	struct str rest = text, first = str_cut(&rest, '\n'), last;
 	uint64_t sum;
 
-	if (text.n < SUM_LINE || text.p[text.n - 1] != '\n')
+	if (text.n <= SUM_LINE || text.p[text.n - 1] != '\n')
 		return damaged(e, what, "it is too short");
 	last = (struct str){text.p + text.n - SUM_LINE, SUM_LINE - 1};
-	if (!str_starts(last, str_of(sum_key)))
+	if (last.p[-1] != '\n' || !str_starts(last, str_of(sum_key)))
 		return damaged(e, what, "it has no checksum at its end");
 	last.p += sizeof sum_key - 1;
 	last.n -= sizeof sum_key - 1;
@@ -79,7 +83,7 @@ int record_check(struct str text, const char *kind, const char *what, struct err
 	if (!str_eq(str_word(&first), str_of(kind)))
 		return damaged(e, what, "it is of another kind");
 	if (!str_eq(first, STR("1")))
-		return err_set(e, ERR_PERM, "5.3.5",
+		return err_set(e, ERR_TEMP, "4.3.5",
 			       "%s has version " STR_FMT ", this program knows version 1",
 			       what, STR_ARG(first));
 	return 0;

@@ -14,6 +14,7 @@
  * in hex.  Unknown keys are kept by nobody and disturb nobody: an older program
  * can read a newer record of the same version.
  *
+ * Owns:   a record_writer its text, which may be a secret and is wiped.
  * Limits: RECORD_MAX octets.
  * Tests:  t/unit/store/record.c  t/fuzz/record.c
  */
@@ -32,11 +33,15 @@ struct record_writer {
 void record_begin(struct record_writer *w, const char *kind);
 void record_put(struct record_writer *w, const char *key, struct str value);
 void record_put_u64(struct record_writer *w, const char *key, uint64_t value);
+/* Whether what was put fits RECORD_MAX with the sum; who puts what a user can make
+ * long asks before record_finish(), which takes it for a promise. */
+bool record_fits(const struct record_writer *w);
 struct str record_finish(struct record_writer *w); /* borrowed until record_fini() */
 void record_fini(struct record_writer *w);
 
 /* Checks kind, version and sum.  `what` names the object in the error, which is
- * ERR_TEMP 4.3.0: damage is for the operator, not for the sender. */
+ * ERR_TEMP: damage (4.3.0) and a version of a later program (4.3.5) are for the
+ * operator, not for the sender. */
 int record_check(struct str text, const char *kind, const char *what, struct err *e);
 /* The next line after record_check(); false at the end.  Start with *rest = text. */
 bool record_next(struct str *rest, struct str *key, struct str *value);

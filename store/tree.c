@@ -50,13 +50,22 @@ int tree_each(struct storage *st, const char *tree, struct str pattern,
 	      void *ctx, struct err *e)
 {
 	struct walk w = {st, pattern, each, ctx, true};
-	struct name name = {0};
+	struct name name;
 
 	if (has_wildcard(pattern))
 		return visit(&w, tree, 0, e);
-	if (pattern.n == 0 || pattern.n > NAME_OCTETS)
+	return name_read(pattern, &name) ? each(&name, &w.more, ctx, e) : 0;
+}
+
+int tree_lock(struct storage *root, struct storage_file **out, struct err *e)
+{
+	bool found, gone;
+
+	/* Nobody removes it, so it is never gone. */
+	if (storage_file_open(root, "names.lock", STORAGE_APPEND, out, &found, e) < 0)
+		return -1;
+	if (storage_file_lock(*out, &gone, e) == 0)
 		return 0;
-	for (size_t i = 0; i < pattern.n; i++)
-		name.s[i] = ascii_lower(pattern.p[i]);
-	return each(&name, &w.more, ctx, e);
+	storage_file_close(out);
+	return -1;
 }
