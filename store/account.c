@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-#include "store/account.h"
+#include "store/account_int.h"
 
 #include "lib/conn.h"
 #include "store/domain.h"
@@ -15,6 +15,7 @@
 #include <string.h>
 
 static const char kind[] = "popstore-profile";
+static const char template_local[] = "default";
 
 static const struct {
 	unsigned flag;
@@ -53,7 +54,14 @@ bool account_flag_parse(struct str s, unsigned *flag, bool *on)
 
 bool account_is_template(const struct account *a)
 {
-	return str_eq(name_local(&a->name), STR("default"));
+	return str_eq(name_local(&a->name), str_of(template_local));
+}
+
+int account_template_name(struct store *s, const struct name *domain, struct name *out,
+			  struct err *e)
+{
+	return name_of(store_settings(s), str_of(template_local), str_of(domain->s), out,
+		       e);
 }
 
 /* ---- the profile -------------------------------------------------------------------- */
@@ -86,23 +94,29 @@ static void print(const struct account *a, struct record_writer *w)
 	record_put(w, "group", str_of(a->group));
 }
 
-static void take(struct str text, const char *key, char *to, size_t room)
+/* take - false when it is longer than there is room: cut, it would be lost for good
+ * with the next update */
+static bool take(struct str text, const char *key, char *to, size_t room)
 {
 	struct buf b;
 
 	buf_init(&b, room - 1);
-	to[0] = '\0';
-	if (record_get(text, key, &b))
-		snprintf(to, room, "%s", buf_cstr(&b));
+	record_get(text, key, &b);
+	snprintf(to, room, "%s", buf_cstr(&b));
+
+	bool fits = !buf_over(&b);
+
 	buf_fini(&b);
+	return fits;
 }
 
 static bool take_flags(struct str text, unsigned *out)
 {
 	char list[128];
 
-	take(text, "flags", list, sizeof list);
 	*out = 0;
+	if (!take(text, "flags", list, sizeof list))
+		return false;
 	for (struct str rest = str_of(list); rest.n > 0;) {
 		unsigned flag;
 		bool on;
@@ -119,9 +133,9 @@ static bool take_quota(struct str text, uint64_t *out)
 {
 	char quota[24];
 
-	take(text, "quota", quota, sizeof quota);
 	*out = QUOTA_NONE;
-	return strcmp(quota, "none") == 0 || str_u64(str_of(quota), out);
+	return take(text, "quota", quota, sizeof quota) &&
+	       (strcmp(quota, "none") == 0 || str_u64(str_of(quota), out));
 }
 
 static bool parse(struct str text, const struct name *name, struct account *out)
@@ -129,11 +143,11 @@ static bool parse(struct str text, const struct name *name, struct account *out)
 	char uid[ID_CHARS + 1], stored_name[NAME_OCTETS + 1];
 
 	*out = (struct account){.name = *name};
-	take(text, "name", stored_name, sizeof stored_name);
-	take(text, "uid", uid, sizeof uid);
-	take(text, "owner", out->owner, sizeof out->owner);
-	take(text, "group", out->group, sizeof out->group);
-	return strcmp(stored_name, name->s) == 0 && id_parse(str_of(uid), &out->uid) &&
+	return take(text, "name", stored_name, sizeof stored_name) &&
+	       strcmp(stored_name, name->s) == 0 && take(text, "uid", uid, sizeof uid) &&
+	       id_parse(str_of(uid), &out->uid) &&
+	       take(text, "owner", out->owner, sizeof out->owner) &&
+	       take(text, "group", out->group, sizeof out->group) &&
 	       record_get_u64(text, "created", &out->created_ms) &&
 	       take_flags(text, &out->flags) && take_quota(text, &out->quota) &&
 	       record_get_u64(text, "overdraft", &out->overdraft);
@@ -161,67 +175,80 @@ int account_find(struct store *s, const struct name *name, struct account *out,
 int account_template(struct store *s, const struct name *name, struct account *out,
 		     struct err *e)
 {
+	struct domain d;
 	struct name template;
 	bool found;
 
-	if (name_of(store_settings(s), STR("default"), name_domain_of(name), &template,
-		    e) < 0 ||
+	if (domain_get(s, name, &d, e) < 0 ||
+	    account_template_name(s, &d.name, &template, e) < 0 ||
 	    account_find(s, &template, out, &found, e) < 0)
 		return -1;
+	/* Without one, see domain.h, the defaults are those it would begin with. */
 	if (!found)
-		return err_set(e, ERR_PERM, "5.1.2",
-			       "there is no domain " STR_FMT
-			       "; add it with `popstore domain add`",
-			       STR_ARG(name_domain_of(name)));
+		*out = (struct account){.quota = QUOTA_NONE};
 	out->name = *name;
 	out->owner[0] = '\0';
 	return 0;
 }
 
+static int exists_already(const struct account *a, struct err *e)
+{
+	return err_set(e, ERR_PERM, "5.1.1", "account %s exists already", a->name.s);
+}
+
+static int does_not_exist(const struct name *name, struct err *e)
+{
+	return err_set(e, ERR_PERM, "5.1.1", "there is no account %s", name->s);
+}
+
 static int check_new(struct store *s, const struct account *a, struct err *e)
 {
 	struct forwarding f = {0};
+	struct place profile;
 	struct domain d;
 	bool found;
 
-	if (domain_find(s, name_domain_of(&a->name), &d, &found, e) < 0)
+	name_place("accounts", &a->name, "profile", &profile);
+	if (domain_get(s, &a->name, &d, e) < 0 ||
+	    storage_exists(store_root(s), profile.path, &found, e) < 0)
 		return -1;
-	if (!found)
-		return err_set(e, ERR_PERM, "5.1.2",
-			       "there is no domain " STR_FMT
-			       "; add it with `popstore domain add`",
-			       STR_ARG(name_domain_of(&a->name)));
-	if (d.alias_of.s[0] != '\0')
-		return err_set(e, ERR_PERM, "5.1.2",
-			       "%s is an alias of %s; add the account there", d.name.s,
-			       d.alias_of.s);
+	if (found)
+		return exists_already(a, e);
 	if (forwarding_find(s, &a->name, &f, &found, e) < 0)
 		return -1;
 	forwarding_fini(&f);
 	return found ? err_set(e, ERR_PERM, "5.1.1",
-			       "%s is a forwarding; remove it with "
-			       "`popstore noforward`",
+			       "%s is a forwarding; 'popstore noforward' removes it",
 			       a->name.s)
 		     : 0;
 }
 
 /* clear_leftovers - what a deletion that a crash stopped left in the directory; the
- * profile went first, so nobody can reach it */
-static int clear_leftovers(struct store *s, const struct account *a, struct err *e)
+ * profile went first, so nobody can reach it.  A deletion that still runs holds the
+ * lease, and would take the new account's files for its own. */
+static int clear_leftovers(struct store *s, const struct name *name, struct err *e)
 {
-	struct place dir, profile;
+	struct storage_lease *lease;
+	struct place dir, session;
 	bool found;
 
-	name_place("accounts", &a->name, NULL, &dir);
-	name_place("accounts", &a->name, "profile", &profile);
-	if (storage_exists(store_root(s), profile.path, &found, e) < 0)
-		return -1;
-	if (found)
-		return err_set(e, ERR_PERM, "5.1.1", "account %s exists already",
-			       a->name.s);
+	name_place("accounts", name, NULL, &dir);
+	name_place("accounts", name, "session", &session);
 	if (storage_exists(store_root(s), dir.path, &found, e) < 0)
 		return -1;
-	return found ? storage_remove_tree(store_root(s), dir.path, e) : 0;
+	if (!found)
+		return 0;
+	if (storage_lease_take(store_root(s), session.path, &lease, e) < 0)
+		return e->sys == ENOENT ? 0 : -1; /* it has just gone */
+	if (lease == NULL)
+		return err_set(e, ERR_TEMP, "4.2.1",
+			       "%s is being deleted; try again when that is done",
+			       name->s);
+
+	int rc = storage_remove_tree(store_root(s), dir.path, e);
+
+	storage_lease_drop(&lease);
+	return rc;
 }
 
 static int put(struct store *s, const struct account *a, int how, bool *existed,
@@ -240,21 +267,31 @@ static int put(struct store *s, const struct account *a, int how, bool *existed,
 	return rc;
 }
 
-int account_create(struct store *s, struct account *a, bool batch, struct err *e)
+int account_create_locked(struct store *s, struct account *a, bool batch, struct err *e)
 {
 	struct writer *w;
 	bool existed;
 
-	if (check_new(s, a, e) < 0 || clear_leftovers(s, a, e) < 0 ||
+	if (check_new(s, a, e) < 0 || clear_leftovers(s, &a->name, e) < 0 ||
 	    store_writer(s, &w, e) < 0 || writer_id(w, false, &a->uid, e) < 0)
 		return -1;
 	a->created_ms = clock_unix_ms();
 	if (put(s, a, STORAGE_EXCLUSIVE | (batch ? 0 : STORAGE_DURABLE), &existed, e) < 0)
 		return -1;
-	if (existed)
-		return err_set(e, ERR_PERM, "5.1.1", "account %s exists already",
-			       a->name.s);
-	return 0;
+	return existed ? exists_already(a, e) : 0;
+}
+
+int account_create(struct store *s, struct account *a, bool batch, struct err *e)
+{
+	struct storage_file *lock;
+
+	if (tree_lock(store_root(s), &lock, e) < 0)
+		return -1;
+
+	int rc = account_create_locked(s, a, batch, e);
+
+	storage_file_close(&lock);
+	return rc;
 }
 
 int store_sync_batch(struct store *s, struct err *e)
@@ -264,45 +301,88 @@ int store_sync_batch(struct store *s, struct err *e)
 
 int account_update(struct store *s, const struct account *a, struct err *e)
 {
+	struct storage_file *lock;
 	struct account old;
-	bool found;
-
-	if (account_find(s, &a->name, &old, &found, e) < 0)
-		return -1;
-	if (!found || old.uid != a->uid)
-		return err_set(e, ERR_PERM, "5.1.1", "there is no account %s", a->name.s);
-	return put(s, a, STORAGE_DURABLE, NULL, e);
-}
-
-int account_delete(struct store *s, const struct name *name, struct err *e)
-{
-	struct place dir, profile, session;
-	struct storage_lease *lease;
-	struct account a;
 	bool found;
 	int rc;
 
-	if (account_find(s, name, &a, &found, e) < 0)
+	if (tree_lock(store_root(s), &lock, e) < 0)
+		return -1;
+	rc = account_find(s, &a->name, &old, &found, e);
+	if (rc == 0)
+		rc = found && old.uid == a->uid ? put(s, a, STORAGE_DURABLE, NULL, e)
+						: does_not_exist(&a->name, e);
+	storage_file_close(&lock);
+	return rc;
+}
+
+/* take_away - removes the profile, durably: from here on nobody is told that the
+ * account exists.  The lease stays with the caller until the rest is gone. */
+static int take_away(struct store *s, const struct name *name, struct account *out,
+		     struct storage_lease **lease, struct err *e)
+{
+	struct place profile, session;
+	bool found;
+
+	*lease = NULL;
+	if (account_find(s, name, out, &found, e) < 0)
 		return -1;
 	if (!found)
-		return err_set(e, ERR_PERM, "5.1.1", "there is no account %s", name->s);
-	name_place("accounts", name, NULL, &dir);
+		return does_not_exist(name, e);
 	name_place("accounts", name, "profile", &profile);
 	name_place("accounts", name, "session", &session);
-	if (storage_lease_take(store_root(s), session.path, &lease, e) < 0)
+	if (storage_lease_take(store_root(s), session.path, lease, e) < 0)
 		return -1;
-	if (lease == NULL)
+	if (*lease == NULL)
 		return err_set(
 			e, ERR_TEMP, "4.2.1",
 			"%s is in use by a POP3 session; try again when it has ended",
 			name->s);
-	/* From here on nobody is told that the account exists; what is in its
-	 * maildrop is let go after that is durable (P4). */
-	rc = storage_remove(store_root(s), profile.path, STORAGE_DURABLE, e);
+	return storage_remove(store_root(s), profile.path, STORAGE_DURABLE, e);
+}
+
+/* let_go - of its messages, now that it is durably gone (P4), and of its directory */
+static int let_go(struct store *s, const struct account *a, struct err *e)
+{
+	struct place dir;
+
+	name_place("accounts", &a->name, NULL, &dir);
+	if (maildrop_release_all(s, a, e) < 0 ||
+	    storage_remove_tree(store_root(s), dir.path, e) < 0)
+		return err_add(e,
+			       "%s is deleted, but not all of its messages are; "
+			       "'popstore check --repair' releases the rest",
+			       a->name.s);
+	return 0;
+}
+
+int account_delete_locked(struct store *s, const struct name *name, struct err *e)
+{
+	struct storage_lease *lease;
+	struct account a;
+	int rc = take_away(s, name, &a, &lease, e);
+
 	if (rc == 0)
-		rc = maildrop_release_all(s, &a, e);
+		rc = let_go(s, &a, e);
+	storage_lease_drop(&lease);
+	return rc;
+}
+
+int account_delete(struct store *s, const struct name *name, struct err *e)
+{
+	struct storage_file *lock;
+	struct storage_lease *lease;
+	struct account a;
+	int rc;
+
+	if (tree_lock(store_root(s), &lock, e) < 0)
+		return -1;
+	rc = take_away(s, name, &a, &lease, e);
+	/* Letting go of thousands of messages takes time, and keeps nobody out but
+	 * those who would make this name again: they wait for the lease. */
+	storage_file_close(&lock);
 	if (rc == 0)
-		rc = storage_remove_tree(store_root(s), dir.path, e);
+		rc = let_go(s, &a, e);
 	storage_lease_drop(&lease);
 	return rc;
 }

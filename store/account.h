@@ -6,6 +6,11 @@
  * receives nothing and cannot log in.  An account's uid names its incarnation:
  * after delete and add, messages of the first one can never reach the second.
  *
+ * A name stands for itself here, as a canonical name of the domain that holds it:
+ * aliases, forwardings and subaddresses are for verdict_of() and auth_password().
+ *
+ * Threads: any; what changes names waits for one lock (store/tree.h).  Of two who
+ *          update one account at once, the last one's record stands.
  * Tests: t/unit/store/account.c
  */
 #ifndef ACCOUNT_H
@@ -40,17 +45,21 @@ struct account_usage {
 
 int account_find(struct store *s, const struct name *name, struct account *out,
 		 bool *found, struct err *e);
-/* Fills *out with the domain's defaults under this name, to change and create. */
+/* Fills *out with the domain's defaults under this name, to change and create.
+ * ERR_PERM 5.1.2 where domain_get() says so. */
 int account_template(struct store *s, const struct name *name, struct account *out,
 		     struct err *e);
 /* uid and created_ms are set here.  ERR_PERM when the name is an account or a
- * forwarding, or the domain is unknown or an alias.  With `batch` the account is
- * durable after store_sync_batch() only: for adding thousands. */
+ * forwarding, or the domain is unknown or an alias; ERR_TEMP while an account of this
+ * name is being deleted.  With `batch` the account is durable after
+ * store_sync_batch() only: for adding thousands. */
 int account_create(struct store *s, struct account *a, bool batch, struct err *e);
 int store_sync_batch(struct store *s, struct err *e);
+/* ERR_PERM when this incarnation (a->uid) is gone. */
 int account_update(struct store *s, const struct account *a, struct err *e);
-/* Releases every message and removes the account.  ERR_TEMP while a POP3 session
- * holds the maildrop. */
+/* Removes the account and releases every message.  ERR_TEMP while a POP3 session
+ * holds the maildrop.  Once the profile is gone it is deleted, durably, whatever
+ * fails then: *e says so, and `popstore check --repair` releases the rest. */
 int account_delete(struct store *s, const struct name *name, struct err *e);
 /* What the maildrop holds: one read of its tail. */
 int account_usage(struct store *s, const struct account *a, struct account_usage *out,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "store/domain.h"
 
-#include "store/account.h"
+#include "store/account_int.h"
 #include "store/forwarding.h"
 #include "store/record.h"
 #include "store/store_int.h"
@@ -17,23 +17,30 @@ static const char kind[] = "popstore-domain";
 static int fill(struct store *s, struct str text, const struct name *name,
 		struct domain *out, struct err *e)
 {
-	struct buf b;
+	struct buf own, alias, delimiters;
+	struct err wrong;
 
 	*out = (struct domain){.name = *name};
+	buf_init(&own, NAME_OCTETS);
+	buf_init(&alias, NAME_OCTETS);
+	buf_init(&delimiters, sizeof out->delimiters - 1);
+	record_get(text, "name", &own);
+
+	bool ok = str_eq(buf_str(&own), str_of(name->s)) &&
+		  (!record_get(text, "alias-of", &alias) ||
+		   name_domain(buf_str(&alias), &out->alias_of, &wrong) == 0);
+
+	out->own_delimiters = record_get(text, "delimiters", &delimiters);
+	ok = ok && !buf_over(&delimiters);
 	snprintf(out->delimiters, sizeof out->delimiters, "%s",
-		 store_settings(s)->store.delimiters);
-	buf_init(&b, NAME_OCTETS);
-	if (record_get(text, "alias-of", &b) && b.n > 0 &&
-	    name_domain(buf_str(&b), &out->alias_of, e) < 0) {
-		buf_fini(&b);
-		return err_add(e, "domain %s", name->s);
-	}
-	buf_clear(&b);
-	out->own_delimiters = record_get(text, "delimiters", &b);
-	if (out->own_delimiters)
-		snprintf(out->delimiters, sizeof out->delimiters, "%s", buf_cstr(&b));
-	buf_fini(&b);
-	return 0;
+		 out->own_delimiters ? buf_cstr(&delimiters)
+				     : store_settings(s)->store.delimiters);
+	buf_fini(&own);
+	buf_fini(&alias);
+	buf_fini(&delimiters);
+	return ok ? 0
+		  : err_set(e, ERR_TEMP, "4.3.0",
+			    "record of domain %s is not well formed", name->s);
 }
 
 static int find(struct store *s, const struct name *name, struct domain *out, bool *found,
@@ -78,10 +85,32 @@ int domain_resolve(struct store *s, struct str name, struct domain *out, bool *f
 	target = out->alias_of;
 	if (find(s, &target, out, found, e) < 0)
 		return -1;
-	if (!*found)
+	if (!*found || out->alias_of.s[0] != '\0')
 		return err_set(e, ERR_TEMP, "4.3.5",
-			       "domain " STR_FMT " is an alias of %s, which is not there",
-			       STR_ARG(name), target.s);
+			       "domain " STR_FMT " is an alias of %s, which is %s",
+			       STR_ARG(name), target.s,
+			       *found ? "an alias too" : "not there");
+	return 0;
+}
+
+int domain_get(struct store *s, const struct name *name, struct domain *out,
+	       struct err *e)
+{
+	struct str domain = name_domain_of(name);
+	bool found;
+
+	if (domain_find(s, domain, out, &found, e) < 0)
+		return -1;
+	if (!found)
+		return err_set(e, ERR_PERM, "5.1.2",
+			       "there is no domain " STR_FMT
+			       ": 'popstore domain add' makes one",
+			       STR_ARG(domain));
+	if (out->alias_of.s[0] != '\0')
+		return err_set(e, ERR_PERM, "5.1.2",
+			       STR_FMT " is another name of %s: say " STR_FMT "@%s",
+			       STR_ARG(domain), out->alias_of.s,
+			       STR_ARG(name_local(name)), out->alias_of.s);
 	return 0;
 }
 
@@ -105,18 +134,18 @@ static int check_alias(struct store *s, const struct domain *d, struct err *e)
 	return 0;
 }
 
+/* check_delimiters - as the configuration's are held to */
 static int check_delimiters(const struct domain *d, struct err *e)
 {
 	for (const char *c = d->delimiters; *c != '\0'; c++)
-		if (!ascii_is_print(*c) || strchr(" @\"\\/", *c) != NULL)
+		if (!ascii_is_print(*c) || strchr(" @/.\"\\<>", *c) != NULL)
 			return err_set(e, ERR_PERM, "5.1.3",
 				       "octet 0x%02x cannot be a delimiter",
 				       (unsigned char)*c);
 	return 0;
 }
 
-static int put(struct store *s, const struct domain *d, int flags, bool *existed,
-	       struct err *e)
+static int put(struct store *s, const struct domain *d, struct err *e)
 {
 	struct record_writer w;
 	struct place place;
@@ -130,33 +159,55 @@ static int put(struct store *s, const struct domain *d, int flags, bool *existed
 		record_put(&w, "delimiters", str_of(d->delimiters));
 
 	int rc = storage_put(store_root(s), place.path, record_finish(&w),
-			     STORAGE_DURABLE | flags, existed, e);
+			     STORAGE_DURABLE, NULL, e);
 
 	record_fini(&w);
 	return rc;
 }
 
-int domain_add(struct store *s, const struct domain *d, struct err *e)
+/* add_template - *existed: nothing was to be done */
+static int add_template(struct store *s, const struct name *domain, bool *existed,
+			struct err *e)
 {
-	struct account template;
-	bool existed;
+	struct account a, new = {.quota = QUOTA_NONE};
 
-	if (check_alias(s, d, e) < 0 || check_delimiters(d, e) < 0 ||
-	    put(s, d, STORAGE_EXCLUSIVE, &existed, e) < 0)
+	if (account_template_name(s, domain, &new.name, e) < 0 ||
+	    account_find(s, &new.name, &a, existed, e) < 0)
 		return -1;
-	if (existed)
-		return err_set(e, ERR_PERM, "5.1.3", "domain %s exists already",
-			       d->name.s);
-	if (d->alias_of.s[0] != '\0')
-		return 0;
-	template = (struct account){.quota = QUOTA_NONE};
-	if (name_of(store_settings(s), STR("default"), str_of(d->name.s), &template.name,
-		    e) < 0)
-		return -1;
-	return account_create(s, &template, false, e);
+	return *existed ? 0 : account_create_locked(s, &new, false, e);
 }
 
-int domain_update(struct store *s, const struct domain *d, struct err *e)
+static int add(struct store *s, const struct domain *d, struct err *e)
+{
+	struct domain old = {0};
+	bool found, existed = true;
+
+	if (find(s, &d->name, &old, &found, e) < 0 || check_alias(s, d, e) < 0 ||
+	    check_delimiters(d, e) < 0 || (!found && put(s, d, e) < 0))
+		return -1;
+	if (d->alias_of.s[0] == '\0' && old.alias_of.s[0] == '\0' &&
+	    add_template(s, &d->name, &existed, e) < 0)
+		return -1;
+	/* One that lacked its template is what a crash in here left. */
+	return found && existed ? err_set(e, ERR_PERM, "5.1.3",
+					  "domain %s exists already", d->name.s)
+				: 0;
+}
+
+int domain_add(struct store *s, const struct domain *d, struct err *e)
+{
+	struct storage_file *lock;
+
+	if (tree_lock(store_root(s), &lock, e) < 0)
+		return -1;
+
+	int rc = add(s, d, e);
+
+	storage_file_close(&lock);
+	return rc;
+}
+
+static int update(struct store *s, const struct domain *d, struct err *e)
 {
 	struct domain old;
 	bool found;
@@ -170,7 +221,20 @@ int domain_update(struct store *s, const struct domain *d, struct err *e)
 		return err_set(e, ERR_PERM, "5.1.2",
 			       "a domain cannot become an alias, nor an alias a domain: "
 			       "delete and add it");
-	return put(s, d, 0, NULL, e);
+	return put(s, d, e);
+}
+
+int domain_update(struct store *s, const struct domain *d, struct err *e)
+{
+	struct storage_file *lock;
+
+	if (tree_lock(store_root(s), &lock, e) < 0)
+		return -1;
+
+	int rc = update(s, d, e);
+
+	storage_file_close(&lock);
+	return rc;
 }
 
 struct users {
@@ -206,37 +270,64 @@ static bool use_alias(const struct domain *d, void *ctx)
 	return false;
 }
 
-int domain_delete(struct store *s, const struct name *name, struct err *e)
+/* check_unused - no account but the template, no forwarding, no alias */
+static int check_unused(struct store *s, const struct name *name, struct err *e)
 {
 	struct users u = {.domain = name};
 	char pattern[NAME_OCTETS + 3];
+
+	snprintf(pattern, sizeof pattern, "*@%s", name->s);
+	if (account_each(s, str_of(pattern), use_account, &u, e) < 0 ||
+	    (u.who[0] == '\0' &&
+	     forwarding_each(s, str_of(pattern), use_forwarding, &u, e) < 0) ||
+	    (u.who[0] == '\0' && domain_each(s, use_alias, &u, e) < 0))
+		return -1;
+	if (u.who[0] != '\0')
+		return err_set(e, ERR_PERM, "5.1.2",
+			       "domain %s is in use, by %s at least", name->s, u.who);
+	return 0;
+}
+
+static int remove_template(struct store *s, const struct name *domain, struct err *e)
+{
+	struct account a;
+	struct name name;
+	bool found;
+
+	if (account_template_name(s, domain, &name, e) < 0 ||
+	    account_find(s, &name, &a, &found, e) < 0)
+		return -1;
+	return found ? account_delete_locked(s, &name, e) : 0;
+}
+
+static int delete (struct store *s, const struct name *name, struct err *e)
+{
 	struct domain d;
 	struct place place;
-	struct name template;
 	bool found;
 
 	if (find(s, name, &d, &found, e) < 0)
 		return -1;
 	if (!found)
 		return err_set(e, ERR_PERM, "5.1.2", "there is no domain %s", name->s);
-	snprintf(pattern, sizeof pattern, "*@%s", name->s);
-	if (d.alias_of.s[0] == '\0') {
-		if (account_each(s, str_of(pattern), use_account, &u, e) < 0 ||
-		    (u.who[0] == '\0' &&
-		     forwarding_each(s, str_of(pattern), use_forwarding, &u, e) < 0) ||
-		    (u.who[0] == '\0' && domain_each(s, use_alias, &u, e) < 0))
-			return -1;
-		if (u.who[0] != '\0')
-			return err_set(e, ERR_PERM, "5.1.2",
-				       "domain %s is in use, by %s at least", name->s,
-				       u.who);
-		if (name_of(store_settings(s), STR("default"), str_of(name->s), &template,
-			    e) < 0 ||
-		    account_delete(s, &template, e) < 0)
-			return -1;
-	}
+	if (d.alias_of.s[0] == '\0' &&
+	    (check_unused(s, name, e) < 0 || remove_template(s, name, e) < 0))
+		return -1;
 	name_place("domains", name, NULL, &place);
 	return storage_remove(store_root(s), place.path, STORAGE_DURABLE, e);
+}
+
+int domain_delete(struct store *s, const struct name *name, struct err *e)
+{
+	struct storage_file *lock;
+
+	if (tree_lock(store_root(s), &lock, e) < 0)
+		return -1;
+
+	int rc = delete (s, name, e);
+
+	storage_file_close(&lock);
+	return rc;
 }
 
 /* ---- all of them ------------------------------------------------------------------------ */

@@ -2,6 +2,10 @@
 /*
  * domain - a name space of accounts, or another name for one
  *
+ * A crash in domain_add() or domain_delete() can leave a domain without its
+ * `default` account.  It works like one whose `default` was never changed; doing
+ * either again, or `popstore check --repair`, completes it.
+ *
  * Tests: t/unit/store/domain.c
  */
 #ifndef DOMAIN_H
@@ -24,6 +28,12 @@ int domain_find(struct store *s, struct str name, struct domain *out, bool *foun
 /* The same, and an alias is followed to the domain it names. */
 int domain_resolve(struct store *s, struct str name, struct domain *out, bool *found,
 		   struct err *e);
+
+/* The domain that holds `name` itself.  ERR_PERM 5.1.2, with what to do, where there is
+ * none, or where it is an alias: what an alias domain holds has its name in the domain
+ * that it stands for. */
+int domain_get(struct store *s, const struct name *name, struct domain *out,
+	       struct err *e);
 
 /* A new domain gets its `default` account.  An alias of an alias, or of nothing,
  * is refused. */

@@ -11,6 +11,9 @@
 
 static const char kind[] = "popstore-forwarding";
 
+/* Both parts of an address, each octet of the local part behind a backslash. */
+enum { TARGET_MAX = 2 * ADDRESS_LOCAL_MAX + ADDRESS_DOMAIN_MAX + sizeof "\"\"@" };
+
 void forwarding_fini(struct forwarding *f)
 {
 	xfree(&f->targets);
@@ -19,33 +22,41 @@ void forwarding_fini(struct forwarding *f)
 
 /* ---- reading ------------------------------------------------------------------------- */
 
-static int parse(struct str text, struct forwarding *out, struct err *e)
+/* next_value - of the next line with this key, decoded */
+static bool next_value(struct str *rest, const char *key, struct buf *out)
 {
-	struct str key, value;
+	struct str k, value;
 
-	out->targets = xalloc(FORWARDING_TARGETS * sizeof *out->targets);
-	while (record_next(&text, &key, &value)) {
-		struct buf b;
+	buf_clear(out);
+	while (record_next(rest, &k, &value))
+		if (str_eq(k, str_of(key))) {
+			record_decode(value, out);
+			return true;
+		}
+	return false;
+}
 
-		if (!str_eq(key, STR("to")))
-			continue;
-		buf_init(&b, 1024);
-		record_decode(value, &b);
+static bool parse(struct str text, struct forwarding *out)
+{
+	struct str rest = text;
+	struct buf b;
+	size_t n = 0;
 
-		bool ok = out->n < FORWARDING_TARGETS &&
-			  address_parse(buf_str(&b), true, &out->targets[out->n]) ==
-				  ADDRESS_OK;
+	buf_init(&b, TARGET_MAX);
 
-		buf_fini(&b);
-		if (!ok)
-			return err_set(e, ERR_TEMP, "4.3.0",
-				       "forwarding %s is not well formed", out->name.s);
-		out->n++;
-	}
-	if (out->n == 0)
-		return err_set(e, ERR_TEMP, "4.3.0", "forwarding %s has no target",
-			       out->name.s);
-	return 0;
+	bool ok =
+		next_value(&rest, "name", &b) && str_eq(buf_str(&b), str_of(out->name.s));
+
+	for (rest = text; next_value(&rest, "to", &b);)
+		n++;
+	ok = ok && n > 0 && n <= FORWARDING_TARGETS;
+	out->targets = xalloc(ok ? n * sizeof *out->targets : 0);
+	for (rest = text; ok && next_value(&rest, "to", &b);)
+		ok = !buf_over(&b) &&
+		     address_parse(buf_str(&b), true, &out->targets[out->n++]) ==
+			     ADDRESS_OK;
+	buf_fini(&b);
+	return ok;
 }
 
 int forwarding_find(struct store *s, const struct name *name, struct forwarding *out,
@@ -59,8 +70,9 @@ int forwarding_find(struct store *s, const struct name *name, struct forwarding 
 	name_place("forwardings", name, NULL, &place);
 	buf_init(&text, RECORD_MAX);
 	rc = store_read_record(s, place.path, kind, &text, found, e);
-	if (rc == 0 && *found)
-		rc = parse(buf_str(&text), out, e);
+	if (rc == 0 && *found && !parse(buf_str(&text), out))
+		rc = err_set(e, ERR_TEMP, "4.3.0",
+			     "record of forwarding %s is not well formed", name->s);
 	buf_fini(&text);
 	if (rc < 0)
 		forwarding_fini(out);
@@ -69,75 +81,107 @@ int forwarding_find(struct store *s, const struct name *name, struct forwarding 
 
 /* ---- writing ---------------------------------------------------------------------------- */
 
-static int check(struct store *s, const struct forwarding *f, struct err *e)
+static int check_name(struct store *s, const struct name *name, struct err *e)
 {
-	struct account a;
+	struct account a = {.name = *name};
 	struct domain d;
 	bool found;
 
-	if (f->n == 0 || f->n > FORWARDING_TARGETS)
-		return err_set(e, ERR_PERM, "5.1.3", "a forwarding has 1 to %d targets",
-			       FORWARDING_TARGETS);
-	if (domain_find(s, name_domain_of(&f->name), &d, &found, e) < 0)
+	if (domain_get(s, name, &d, e) < 0)
 		return -1;
-	if (!found)
-		return err_set(e, ERR_PERM, "5.1.2", "there is no domain " STR_FMT,
-			       STR_ARG(name_domain_of(&f->name)));
-	if (d.alias_of.s[0] != '\0')
-		return err_set(e, ERR_PERM, "5.1.2",
-			       "%s is an alias of %s; make the forwarding there",
-			       d.name.s, d.alias_of.s);
-	if (account_find(s, &f->name, &a, &found, e) < 0)
+	if (account_is_template(&a))
+		return err_set(e, ERR_PERM, "5.1.1",
+			       "%s is the template of new accounts, not an address",
+			       name->s);
+	if (account_find(s, name, &a, &found, e) < 0)
 		return -1;
 	if (found)
 		return err_set(e, ERR_PERM, "5.1.1",
 			       "%s is an account; only names without one are forwarded",
-			       f->name.s);
+			       name->s);
 	return 0;
 }
 
-static int check_target(struct store *s, const struct forwarding *f,
-			const struct address *t, struct err *e)
+static int check_target(struct store *s, const struct name *name, const struct address *t,
+			struct err *e)
 {
 	struct name target;
 	struct err not_ours;
+	struct domain d;
+	bool found;
 
 	if (t->local[0] == '\0' || t->domain[0] == '\0')
 		return err_set(e, ERR_PERM, "5.1.3", "a target is written name@domain");
-	if (name_of(store_settings(s), str_of(t->local), str_of(t->domain), &target,
+	if (domain_resolve(s, str_of(t->domain), &d, &found, e) < 0)
+		return -1;
+	if (found &&
+	    name_of(store_settings(s), str_of(t->local), str_of(d.name.s), &target,
 		    &not_ours) == 0 &&
-	    strcmp(target.s, f->name.s) == 0)
+	    strcmp(target.s, name->s) == 0)
 		return err_set(e, ERR_PERM, "5.4.6", "%s cannot be forwarded to itself",
-			       f->name.s);
+			       name->s);
 	return 0;
+}
+
+static int check(struct store *s, const struct forwarding *f, struct err *e)
+{
+	if (f->n == 0 || f->n > FORWARDING_TARGETS)
+		return err_set(e, ERR_PERM, "5.1.3", "a forwarding has 1 to %d targets",
+			       FORWARDING_TARGETS);
+	if (check_name(s, &f->name, e) < 0)
+		return -1;
+	for (size_t i = 0; i < f->n; i++)
+		if (check_target(s, &f->name, &f->targets[i], e) < 0)
+			return -1;
+	return 0;
+}
+
+static void print(const struct forwarding *f, struct record_writer *w)
+{
+	struct buf b;
+
+	record_begin(w, kind);
+	record_put(w, "name", str_of(f->name.s));
+	buf_init(&b, TARGET_MAX);
+	for (size_t i = 0; i < f->n; i++) {
+		buf_clear(&b);
+		address_print(&b, &f->targets[i]);
+		record_put(w, "to", buf_str(&b));
+	}
+	buf_fini(&b);
+}
+
+static int put(struct store *s, const struct forwarding *f, struct err *e)
+{
+	struct record_writer w;
+	struct place place;
+	int rc;
+
+	name_place("forwardings", &f->name, NULL, &place);
+	print(f, &w);
+	if (record_fits(&w))
+		rc = storage_put(store_root(s), place.path, record_finish(&w),
+				 STORAGE_DURABLE, NULL, e);
+	else
+		rc = err_set(e, ERR_PERM, "5.1.3",
+			     "the targets of %s are longer than %d octets in all",
+			     f->name.s, RECORD_MAX);
+	record_fini(&w);
+	return rc;
 }
 
 int forwarding_put(struct store *s, const struct forwarding *f, struct err *e)
 {
-	struct record_writer w;
-	struct place place;
+	struct storage_file *lock;
 
-	if (check(s, f, e) < 0)
+	if (tree_lock(store_root(s), &lock, e) < 0)
 		return -1;
-	for (size_t i = 0; i < f->n; i++)
-		if (check_target(s, f, &f->targets[i], e) < 0)
-			return -1;
-	name_place("forwardings", &f->name, NULL, &place);
-	record_begin(&w, kind);
-	record_put(&w, "name", str_of(f->name.s));
-	for (size_t i = 0; i < f->n; i++) {
-		struct buf b;
 
-		buf_init(&b, 1024);
-		address_print(&b, &f->targets[i]);
-		record_put(&w, "to", buf_str(&b));
-		buf_fini(&b);
-	}
+	int rc = check(s, f, e);
 
-	int rc = storage_put(store_root(s), place.path, record_finish(&w),
-			     STORAGE_DURABLE, NULL, e);
-
-	record_fini(&w);
+	if (rc == 0)
+		rc = put(s, f, e);
+	storage_file_close(&lock);
 	return rc;
 }
 

@@ -26,8 +26,9 @@ struct forwarding {
 
 int forwarding_find(struct store *s, const struct name *name, struct forwarding *out,
 		    bool *found, struct err *e);
-/* Makes or replaces.  ERR_PERM when the name is an account, the domain is unknown
- * or an alias, or a target is the name itself. */
+/* Makes or replaces.  ERR_PERM when the name is an account or `default`, the domain is
+ * unknown or an alias, or a target is the name itself, as it is or in an alias domain.
+ * Longer circles are found when mail comes, by FORWARDING_DEPTH. */
 int forwarding_put(struct store *s, const struct forwarding *f, struct err *e);
 int forwarding_delete(struct store *s, const struct name *name, bool *existed,
 		      struct err *e);

@@ -123,11 +123,8 @@ static int may_receive(struct store *s, const struct account *a, uint64_t size,
 {
 	uint64_t messages, used = 0;
 
-	*code = VERDICT_NO_USER;
-	if (account_is_template(a))
-		return 0;
 	*code = VERDICT_NOT_RECEIVING;
-	if (a->flags & ACCOUNT_DISMAIL)
+	if (account_is_template(a) || (a->flags & ACCOUNT_DISMAIL))
 		return 0;
 	if (a->quota != QUOTA_NONE && maildrop_totals(s, a, &messages, &used, e) < 0)
 		return -1;
