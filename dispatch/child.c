@@ -65,6 +65,8 @@ static bool prepare(const struct child *c, pid_t parent)
 	if (getppid() != parent) /* it was gone before we asked */
 		_exit(EX_TEMPFAIL);
 	setpgid(0, 0);
+	/* What popstored may need to bind a low port is not theirs. */
+	prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
 	if (c->n_sockets > 0 && !hand_over(c))
 		return false;
 	if (c->quiet) {

@@ -4,8 +4,8 @@
  *
  * It finds its sockets by LISTEN_FDS, answers to NOTIFY_SOCKET, has a process group of
  * its own (so that Ctrl-C on a terminal reaches popstored alone, which then ends
- * its children in order), and gets SIGTERM when popstored is gone, however that
- * came.
+ * its children in order), has none of popstored's ambient capabilities, and gets
+ * SIGTERM when popstored is gone, however that came.
  *
  * Tests: t/box/test_dispatch.py
  */

@@ -74,9 +74,9 @@ class Dispatch:
         self.launch(prefix).daemon.wait_for("^ready$")
         return self
 
-    def fails(self):
+    def fails(self, prefix=()):
         """Starts it; the exit status and what it printed."""
-        self.launch()
+        self.launch(prefix)
         status = self.daemon.process.wait(DEADLINE)
         self.daemon._wait_closed()
         log, self.daemon = self.daemon.log, None
@@ -239,6 +239,43 @@ def test_wrong_use(args):
                           text=True, timeout=DEADLINE, check=False)
     assert done.returncode == os.EX_USAGE
     assert "usage: popstored [-c file]" in done.stderr
+
+
+# ---- privileges ----------------------------------------------------------------------
+
+def as_nobody(*capabilities):
+    caps = ",".join(["-all", *("+" + c for c in capabilities)])
+    return [place.tool("setpriv"), "--reuid=65534", "--regid=65534", "--clear-groups",
+            f"--inh-caps={caps}", f"--ambient-caps={caps}", f"--bounding-set={caps}"]
+
+
+def effective(pid):
+    status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
+    return int(re.search(r"^CapEff:\s*(\w+)", status, re.M)[1], 16)
+
+
+def low_port(dispatch):
+    place.need_root("to become another user")
+    if Path("/proc/sys/net/ipv4/ip_unprivileged_port_start").read_text() == "0\n":
+        pytest.skip("every user may bind every port here")
+    dispatch.lmtp = "127.0.0.42:24"
+    dispatch.conf = {"lmtp": {"listen": [dispatch.lmtp]}}
+
+
+def test_services_do_not_inherit_what_a_low_port_takes(dispatch):
+    low_port(dispatch)
+    dispatch.start(prefix=as_nobody("net_bind_service"))
+    assert effective(dispatch.daemon.process.pid) == 1 << 10
+    program, pid = who(dispatch.lmtp)
+    assert (program, effective(pid)) == ("popstore-lmtpd", 0)
+
+
+def test_low_port_without_permission(dispatch):
+    low_port(dispatch)
+    status, log = dispatch.fails(prefix=as_nobody())
+    assert status == os.EX_NOPERM
+    assert sentence(log) == \
+        "popstored: lmtp: listen on 127.0.0.42:24: Permission denied"
 
 
 # ---- restart -------------------------------------------------------------------------
