@@ -8,19 +8,14 @@
  */
 #include "dispatch/dispatcher.h"
 
-#include "lib/log.h"
+#include "lib/program.h"
 
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
-#include <sysexits.h>
 #include <unistd.h>
 
-static int usage(void)
-{
-	fprintf(stderr, "usage: popstored [-c file]\n");
-	return EX_USAGE;
-}
+#define PROGRAM "popstored"
 
 /* find_bin - the directory that this program is in; asked at the start, for after
  * an upgrade the kernel calls it deleted */
@@ -42,26 +37,22 @@ static int run(const char *file, struct err *e)
 
 	if (find_bin(bin, e) < 0 || settings_read(file, &set, e) < 0)
 		return -1;
-	settings_log(set, "popstored");
+	settings_log(set, PROGRAM);
 	return dispatcher_run(file, bin, set, e);
 }
 
 int main(int argc, char **argv)
 {
-	const char *file = SETTINGS_FILE;
+	const char *file;
 	struct err e = {0};
-	int c, rc;
+	int rc;
 
-	while ((c = getopt(argc, argv, "c:")) != -1) {
-		if (c != 'c')
-			return usage();
-		file = optarg;
-	}
-	if (optind != argc)
-		return usage();
+	if (!program_arguments(PROGRAM, argc, argv, &file, &rc))
+		return rc;
 	rc = run(file, &e);
 	if (rc >= 0)
 		return rc;
-	fprintf(stderr, "popstored: %s\n", e.text);
+	/* Whoever started us looks at standard error, wherever the log goes. */
+	fprintf(stderr, PROGRAM ": %s\n", e.text);
 	return err_exit_status(&e);
 }
