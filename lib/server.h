@@ -69,6 +69,9 @@ bool server_stopping(void);
 
 /* A bound, listening, close-on-exec socket for `address`, or -1. */
 int server_bind(const char *address, struct err *e);
+/* Removes the Unix socket that a dead server left at `path`; -1 when there is
+ * anything else, a living server's socket too. */
+int server_make_room(const char *path, struct err *e);
 
 /* Sockets handed down by the parent, close-on-exec.  Returns how many have this
  * name (at most max are told) and fills fds. */

@@ -52,17 +52,32 @@ static bool is_alive(const struct sockaddr_un *a)
 	return alive;
 }
 
-/* make_room - removes the socket that a dead server left behind, nothing else */
-static int make_room(const char *path, const struct sockaddr_un *a, struct err *e)
+static int unix_address(const char *path, struct sockaddr_un *a, struct err *e)
 {
+	size_t n = strlen(path);
+
+	*a = (struct sockaddr_un){.sun_family = AF_UNIX};
+	if (n >= sizeof a->sun_path)
+		return err_set(e, ERR_PERM, "5.3.5",
+			       "listen on %s: a socket's path has at most %zu octets",
+			       path, sizeof a->sun_path - 1);
+	memcpy(a->sun_path, path, n + 1);
+	return 0;
+}
+
+int server_make_room(const char *path, struct err *e)
+{
+	struct sockaddr_un a;
 	struct stat st;
 
+	if (unix_address(path, &a, e) < 0)
+		return -1;
 	if (lstat(path, &st) < 0)
 		return errno == ENOENT ? 0 : err_sys(e, "listen on %s", path);
 	if (!S_ISSOCK(st.st_mode))
 		return err_set(e, ERR_PERM, "5.3.5",
 			       "listen on %s: exists and is no socket", path);
-	if (is_alive(a)) {
+	if (is_alive(&a)) {
 		errno = EADDRINUSE;
 		return err_sys(e, "listen on %s", path);
 	}
@@ -73,15 +88,9 @@ static int make_room(const char *path, const struct sockaddr_un *a, struct err *
 
 static int bind_unix(const char *path, struct err *e)
 {
-	struct sockaddr_un a = {.sun_family = AF_UNIX};
-	size_t n = strlen(path);
+	struct sockaddr_un a;
 
-	if (n >= sizeof a.sun_path)
-		return err_set(e, ERR_PERM, "5.3.5",
-			       "listen on %s: a socket's path has at most %zu octets",
-			       path, sizeof a.sun_path - 1);
-	memcpy(a.sun_path, path, n + 1);
-	if (make_room(path, &a, e) < 0)
+	if (unix_address(path, &a, e) < 0 || server_make_room(path, e) < 0)
 		return -1;
 
 	int fd = listen_on(path, (const struct sockaddr *)&a, sizeof a, e);
