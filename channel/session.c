@@ -66,21 +66,30 @@ static void log_store_failed(struct session *s)
 }
 
 static void log_refused(struct session *s, struct str address, const char *word,
-			const struct lmtp_reply *r, const struct err *why)
+			const struct lmtp_reply *r)
 {
-	const struct log_kv kv[] = {
-		kv_s("sid", s->c->sid),
-		kv_str("rcpt", address),
-		kv_str("from", lmtp_sender(s->core)),
-		kv_u("code", r->code),
-		kv_s("dsn", r->dsn),
-		kv_s("verdict", word),
-		kv_err(why),
-	};
-	bool failed = why != NULL && why->class != ERR_NONE;
+	log_event(LOG_LV_INFO, "lmtp.recipient.refused", kv_s("sid", s->c->sid),
+		  kv_str("rcpt", address), kv_str("from", lmtp_sender(s->core)),
+		  kv_u("code", r->code), kv_s("dsn", r->dsn), kv_s("verdict", word));
+}
 
-	log_write(failed ? LOG_LV_WARN : LOG_LV_INFO, "lmtp.recipient.refused", kv,
-		  failed ? countof(kv) : countof(kv) - 1);
+/* log_failed - refused for a reason that an operator may want to look into */
+static void log_failed(struct session *s, struct str address, const char *word,
+		       const struct lmtp_reply *r, const struct err *why)
+{
+	log_event(LOG_LV_WARN, "lmtp.recipient.failed", kv_s("sid", s->c->sid),
+		  kv_str("rcpt", address), kv_str("from", lmtp_sender(s->core)),
+		  kv_u("code", r->code), kv_s("dsn", r->dsn), kv_s("verdict", word),
+		  kv_err(why));
+}
+
+static void log_answer(struct session *s, struct str address, const char *word,
+		       const struct lmtp_reply *r, const struct err *why)
+{
+	if (why != NULL && why->class != ERR_NONE)
+		log_failed(s, address, word, r, why);
+	else
+		log_refused(s, address, word, r);
 }
 
 static void log_message(struct session *s, uint64_t size)
@@ -157,7 +166,7 @@ static void judge(struct session *s)
 
 	targets_of(s->store, address, lmtp_size(s->core), &t);
 	if (t.way == TARGETS_NONE) {
-		log_refused(s, address, t.word, &t.reply, &t.why);
+		log_answer(s, address, t.word, &t.reply, &t.why);
 		lmtp_answer(s->core, &t.reply);
 		targets_fini(&t);
 		return;
@@ -300,7 +309,7 @@ static void refuse(struct session *s, const struct recipient *r, const char *wor
 		   const struct lmtp_reply *reply, const struct err *why)
 {
 	s->refused++;
-	log_refused(s, buf_str(&r->address), word, reply, why);
+	log_answer(s, buf_str(&r->address), word, reply, why);
 	lmtp_answer(s->core, reply);
 }
 

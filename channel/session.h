@@ -21,7 +21,7 @@
  * although some have the message: a second copy is better than none.
  *
  * Logs:  lmtp.message, lmtp.message.refused, lmtp.recipient.refused,
- *        lmtp.store.failed, lmtp.session.
+ *        lmtp.recipient.failed, lmtp.store.failed, lmtp.session.
  * Tests: t/box/test_lmtp.py t/box/test_lmtp_forward.py
  */
 #ifndef SESSION_H
