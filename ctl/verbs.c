@@ -42,7 +42,7 @@ static const struct verb verbs[] = {
 	 "prove the store sound, or say what is not"},
 	{"recover", "", 0, 0, OPT(JSON), NEEDS_STORE, verb_recover,
 	 "do what a start after a crash does"},
-	{"settings", "", 0, 0, OPT(CHANGED) | OPT(MDOC), NEEDS_NOTHING, verb_settings,
+	{"settings", "", 0, 0, OPT(CHANGED) | OPT(MDOC) | OPT(JSON), NEEDS_NOTHING, verb_settings,
 	 "print the configuration in effect"},
 	{"help", "[VERB]", 0, 2, 0, NEEDS_NOTHING, verb_help,
 	 "say how the utility or a verb is used"},

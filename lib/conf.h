@@ -75,6 +75,8 @@ void conf_free(const struct conf_table *t, void *base);
 /* What is in effect, as a file that conf_read() reads to the same effect. */
 void conf_print(const struct conf_table *t, const void *base, bool only_changed,
 		struct buf *out);
+/* Whether this row's setting has its default in *base. */
+bool conf_is_default(const struct conf_item *it, const void *base);
 /* The list for the manual page. */
 void conf_mdoc(const struct conf_table *t, struct buf *out);
 

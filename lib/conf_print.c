@@ -53,7 +53,7 @@ static void print_value(struct buf *out, const struct conf_item *it, const void 
 	}
 }
 
-static bool is_default(const struct conf_item *it, const void *base)
+bool conf_is_default(const struct conf_item *it, const void *base)
 {
 	struct str def = conf_default(it);
 	const void *at = (const char *)base + it->offset;
@@ -82,7 +82,7 @@ void conf_print(const struct conf_table *t, const void *base, bool only_changed,
 	for (size_t i = 0; i < t->n; i++) {
 		const struct conf_item *it = &t->items[i];
 
-		if (only_changed && is_default(it, base))
+		if (only_changed && conf_is_default(it, base))
 			continue;
 		if (strcmp(open, it->section) != 0) {
 			if (open[0] != '\0')

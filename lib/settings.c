@@ -242,6 +242,11 @@ void settings_print(const struct settings *set, bool only_changed, struct buf *o
 	conf_print(&table, set, only_changed, out);
 }
 
+const struct conf_table *settings_table(void)
+{
+	return &table;
+}
+
 void settings_mdoc(struct buf *out)
 {
 	conf_mdoc(&table, out);

@@ -83,6 +83,8 @@ void settings_log(const struct settings *set, const char *program);
 /* What is in effect, in the form of the configuration file; with `only_changed`,
  * as postconf -n, what differs from the defaults. */
 void settings_print(const struct settings *set, bool only_changed, struct buf *out);
+/* The rows, for another form of the same; the base is a struct settings. */
+const struct conf_table *settings_table(void);
 /* The list for popstore.conf(5), as mdoc. */
 void settings_mdoc(struct buf *out);
 
