@@ -124,6 +124,21 @@ static bool same_hash(struct str stored, const struct secret_hash *computed)
 
 /* ---- records ---------------------------------------------------------------------- */
 
+/* put_record - of a batch: not replacing anything needs no sync of its own, and what
+ * a crash in a deletion left behind is replaced the slow way */
+static int put_record(struct store *s, const char *path, struct str record, bool batch,
+		      struct err *e)
+{
+	struct storage *root = store_root(s);
+	bool existed = false;
+
+	if (batch && storage_put(root, path, record, STORAGE_EXCLUSIVE, &existed, e) < 0)
+		return -1;
+	return batch && !existed
+		       ? 0
+		       : storage_put(root, path, record, STORAGE_DURABLE, NULL, e);
+}
+
 int secret_put(struct store *s, const struct account *a, const struct secret_hash *hash,
 	       bool batch, struct err *e)
 {
@@ -138,10 +153,8 @@ int secret_put(struct store *s, const struct account *a, const struct secret_has
 	record_put(&w, "hash", str_of(hash->s));
 	name_place("secrets", &a->name, NULL, &place);
 
-	int rc = storage_put(store_root(s), place.path, record_finish(&w),
-			     batch ? 0 : STORAGE_DURABLE, NULL, e);
+	int rc = put_record(s, place.path, record_finish(&w), batch, e);
 
-	explicit_bzero(w.text.p, w.text.n);
 	record_fini(&w);
 	return rc < 0 ? err_add(e, "password of %s", a->name.s) : 0;
 }
