@@ -27,7 +27,7 @@ static int need_domain(struct ctl *c, const struct name *name, struct err *e)
 			       ": 'popstore domain add' makes one",
 			       STR_ARG(domain));
 	if (d.alias_of.s[0] != '\0')
-		return err_set(e, ERR_PERM, "5.1.2",
+		return err_set(e, ERR_PERM, "5.1.3",
 			       STR_FMT " is another name of %s: say " STR_FMT "@%s",
 			       STR_ARG(domain), d.alias_of.s, STR_ARG(name_local(name)),
 			       d.alias_of.s);

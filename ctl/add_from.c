@@ -218,6 +218,7 @@ static int add_all(struct adding *ad, struct err *e)
 		hash_batch(ad);
 		if (make_batch(ad, e) < 0)
 			return -1;
+		progress_to(&ad->c->progress, ad->in.number);
 	}
 	return 0;
 }

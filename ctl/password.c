@@ -54,8 +54,9 @@ static int type_silently(const char *prompt, struct buf *out, bool *end, struct 
 		sigaction(fatal[i], &act, &old[i]);
 	silent = echo;
 	silent.c_lflag &= ~(tcflag_t)ECHO;
-	fputs(prompt, stderr);
+	/* The prompt comes last: what is typed after it is neither echoed nor dropped. */
 	tcsetattr(STDIN_FILENO, TCSAFLUSH, &silent);
+	fputs(prompt, stderr);
 
 	int rc = first_line(STDIN_FILENO, out, end, e);
 

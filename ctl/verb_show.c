@@ -5,7 +5,6 @@
 #include "ctl/accounts.h"
 #include "ctl/forwardings.h"
 #include "ctl/table.h"
-#include "store/maildrop.h"
 
 static const struct column columns[] = {
 	/* clang-format off */
@@ -19,30 +18,16 @@ static const struct column columns[] = {
 	{"overdraft",    "Overdraft",    CELL_SIZE},
 	{"created",      "Created",      CELL_TIME},
 	{"password_set", "Password set", CELL_TIME},
-	{"last_login",   "Last login",   CELL_TIME},
 	/* clang-format on */
 };
-
-/* last_login - the maildrop's lease knows */
-static int last_login(struct ctl *c, const struct account *a, uint64_t *ms, struct err *e)
-{
-	struct maildrop *m;
-
-	if (maildrop_look(c->store, a, &m, e) < 0)
-		return -1;
-	*ms = maildrop_last_open_ms(m);
-	maildrop_close(&m);
-	return 0;
-}
 
 static int show_account(struct ctl *c, const struct account *a, struct err *e)
 {
 	struct account_usage use;
-	uint64_t password_ms, login_ms;
+	uint64_t password_ms;
 
 	if (account_usage(c->store, a, &use, e) < 0 ||
-	    secret_set_ms(c->store, a, &password_ms, e) < 0 ||
-	    last_login(c, a, &login_ms, e) < 0)
+	    secret_set_ms(c->store, a, &password_ms, e) < 0)
 		return -1;
 
 	struct table *t = table_new(columns, countof(columns));
@@ -57,7 +42,6 @@ static int show_account(struct ctl *c, const struct account *a, struct err *e)
 	table_number(t, a->overdraft);
 	table_number(t, a->created_ms);
 	table_number(t, password_ms);
-	table_number(t, login_ms);
 	table_print(t, TABLE_RECORD, ctl_has(c, OPT_JSON), stdout);
 	table_free(&t);
 	return 0;
