@@ -193,7 +193,7 @@ int account_template(struct store *s, const struct name *name, struct account *o
 
 static int exists_already(const struct account *a, struct err *e)
 {
-	return err_set(e, ERR_PERM, "5.1.1", "account %s exists already", a->name.s);
+	return err_set(e, ERR_PERM, "5.1.3", "account %s exists already", a->name.s);
 }
 
 static int does_not_exist(const struct name *name, struct err *e)
@@ -217,7 +217,7 @@ static int check_new(struct store *s, const struct account *a, struct err *e)
 	if (forwarding_find(s, &a->name, &f, &found, e) < 0)
 		return -1;
 	forwarding_fini(&f);
-	return found ? err_set(e, ERR_PERM, "5.1.1",
+	return found ? err_set(e, ERR_PERM, "5.1.3",
 			       "%s is a forwarding; 'popstore noforward' removes it",
 			       a->name.s)
 		     : 0;

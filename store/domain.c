@@ -107,7 +107,7 @@ int domain_get(struct store *s, const struct name *name, struct domain *out,
 			       ": 'popstore domain add' makes one",
 			       STR_ARG(domain));
 	if (out->alias_of.s[0] != '\0')
-		return err_set(e, ERR_PERM, "5.1.2",
+		return err_set(e, ERR_PERM, "5.1.3",
 			       STR_FMT " is another name of %s: say " STR_FMT "@%s",
 			       STR_ARG(domain), out->alias_of.s,
 			       STR_ARG(name_local(name)), out->alias_of.s);
@@ -129,7 +129,7 @@ static int check_alias(struct store *s, const struct domain *d, struct err *e)
 		return err_set(e, ERR_PERM, "5.1.2", "there is no domain %s",
 			       d->alias_of.s);
 	if (target.alias_of.s[0] != '\0')
-		return err_set(e, ERR_PERM, "5.1.2", "%s is itself an alias, of %s",
+		return err_set(e, ERR_PERM, "5.1.3", "%s is itself an alias, of %s",
 			       target.name.s, target.alias_of.s);
 	return 0;
 }
@@ -218,7 +218,7 @@ static int update(struct store *s, const struct domain *d, struct err *e)
 	if (!found)
 		return err_set(e, ERR_PERM, "5.1.2", "there is no domain %s", d->name.s);
 	if ((old.alias_of.s[0] == '\0') != (d->alias_of.s[0] == '\0'))
-		return err_set(e, ERR_PERM, "5.1.2",
+		return err_set(e, ERR_PERM, "5.1.3",
 			       "a domain cannot become an alias, nor an alias a domain: "
 			       "delete and add it");
 	return put(s, d, e);
@@ -283,7 +283,7 @@ static int check_unused(struct store *s, const struct name *name, struct err *e)
 	    (u.who[0] == '\0' && domain_each(s, use_alias, &u, e) < 0))
 		return -1;
 	if (u.who[0] != '\0')
-		return err_set(e, ERR_PERM, "5.1.2",
+		return err_set(e, ERR_PERM, "5.1.3",
 			       "domain %s is in use, by %s at least", name->s, u.who);
 	return 0;
 }

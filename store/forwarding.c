@@ -90,13 +90,13 @@ static int check_name(struct store *s, const struct name *name, struct err *e)
 	if (domain_get(s, name, &d, e) < 0)
 		return -1;
 	if (account_is_template(&a))
-		return err_set(e, ERR_PERM, "5.1.1",
+		return err_set(e, ERR_PERM, "5.1.3",
 			       "%s is the template of new accounts, not an address",
 			       name->s);
 	if (account_find(s, name, &a, &found, e) < 0)
 		return -1;
 	if (found)
-		return err_set(e, ERR_PERM, "5.1.1",
+		return err_set(e, ERR_PERM, "5.1.3",
 			       "%s is an account; only names without one are forwarded",
 			       name->s);
 	return 0;
