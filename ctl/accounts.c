@@ -12,31 +12,10 @@
 
 /* ---- choosing ----------------------------------------------------------------------- */
 
-/* need_domain - one that holds accounts itself, or an error that says what to do */
-static int need_domain(struct ctl *c, const struct name *name, struct err *e)
-{
-	struct str domain = name_domain_of(name);
-	struct domain d;
-	bool found;
-
-	if (domain_find(c->store, domain, &d, &found, e) < 0)
-		return -1;
-	if (!found)
-		return err_set(e, ERR_PERM, "5.1.2",
-			       "there is no domain " STR_FMT
-			       ": 'popstore domain add' makes one",
-			       STR_ARG(domain));
-	if (d.alias_of.s[0] != '\0')
-		return err_set(e, ERR_PERM, "5.1.3",
-			       STR_FMT " is another name of %s: say " STR_FMT "@%s",
-			       STR_ARG(domain), d.alias_of.s, STR_ARG(name_local(name)),
-			       d.alias_of.s);
-	return 0;
-}
-
 int accounts_get(struct ctl *c, struct str name, struct account *out, struct err *e)
 {
 	struct name n;
+	struct domain d;
 	bool found;
 
 	if (name_parse(c->settings, name, &n, e) < 0 ||
@@ -44,7 +23,7 @@ int accounts_get(struct ctl *c, struct str name, struct account *out, struct err
 		return -1;
 	if (found)
 		return 0;
-	if (need_domain(c, &n, e) < 0)
+	if (domain_get(c->store, &n, &d, e) < 0)
 		return -1;
 	return err_set(e, ERR_PERM, "5.1.1", "there is no account %s", n.s);
 }
@@ -200,7 +179,7 @@ int accounts_new(struct ctl *c, struct str name, struct account *out, struct err
 {
 	struct name n;
 
-	if (name_parse(c->settings, name, &n, e) < 0 || need_domain(c, &n, e) < 0 ||
+	if (name_parse(c->settings, name, &n, e) < 0 ||
 	    account_template(c->store, &n, out, e) < 0)
 		return -1;
 	return accounts_apply(c, out, e);
