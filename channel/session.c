@@ -18,7 +18,9 @@
 
 enum {
 	TOP_OCTETS = 4096,
-	SUBMIT_TIMEOUT_MS = 300 * 1000, /* within RFC 5321 s4.5.3.2.6's ten minutes */
+	/* For all runs of one message: the client waits ten minutes for a reply after
+	 * the dot (RFC 5321 s4.5.3.2.6), and would send it again after that. */
+	MAILING_MS = 300 * 1000,
 };
 
 /* One that was accepted by RCPT. */
@@ -32,7 +34,8 @@ struct session {
 	const struct settings *set;
 	struct conn *c;
 	struct lmtp *core;
-	unsigned messages; /* for the log and the envelope ids */
+	unsigned transactions; /* for the envelope ids */
+	unsigned messages;     /* for the log */
 
 	/* the transaction */
 	struct delivery *delivery; /* NULL without recipients */
@@ -42,6 +45,7 @@ struct session {
 	uint64_t top_n, return_path_n; /* octets that we put before the message */
 	struct err why;                /* of a failure; replies point into it */
 	struct id_text id;
+	uint64_t mail_until_ms;
 	uint64_t stored, mailed, refused; /* recipients, for the log */
 };
 
@@ -142,7 +146,7 @@ static void begin_delivery(struct session *s)
 {
 	char envelope_id[48];
 
-	snprintf(envelope_id, sizeof envelope_id, "%s.%u", s->c->sid, ++s->messages);
+	snprintf(envelope_id, sizeof envelope_id, "%s.%u", s->c->sid, ++s->transactions);
 	s->began_ms = clock_ms();
 	s->delivery = delivery_begin(s->store, lmtp_sender(s->core), str_of(envelope_id));
 }
@@ -260,6 +264,7 @@ static int mail(struct session *s, const struct targets *t,
 {
 	struct buf *printed = xalloc(t->n * sizeof *printed);
 	const char **rcpt = xalloc(t->n * sizeof *rcpt);
+	uint64_t now = clock_ms();
 	struct buf sender;
 	size_t n = 0;
 
@@ -274,14 +279,17 @@ static int mail(struct session *s, const struct targets *t,
 	buf_init(&sender, MESSAGE_TRACE_MAX);
 	buf_put(&sender, lmtp_sender(s->core));
 
-	int rc = submit_run(&(struct submit){.program = s->set->sendmail,
-					     .sender = buf_cstr(&sender),
-					     .rcpt = rcpt,
-					     .n_rcpt = n,
-					     .timeout_ms = SUBMIT_TIMEOUT_MS,
-					     .read = read_mailed,
-					     .ctx = s},
-			    e);
+	struct submit run = {
+		.program = s->set->sendmail,
+		.sender = buf_cstr(&sender),
+		.rcpt = rcpt,
+		.n_rcpt = n,
+		.timeout_ms =
+			now < s->mail_until_ms ? (uint32_t)(s->mail_until_ms - now) : 0,
+		.read = read_mailed,
+		.ctx = s,
+	};
+	int rc = submit_run(&run, e);
 
 	buf_fini(&sender);
 	for (size_t i = 0; i < n; i++)
@@ -407,6 +415,8 @@ static void commit(struct session *s)
 
 	if (failed)
 		log_store_failed(s);
+	s->messages++;
+	s->mail_until_ms = clock_ms() + MAILING_MS;
 	answer_each(s, failed);
 	log_message(s, t.size);
 }

@@ -32,6 +32,8 @@ static bool has_control(const char *s)
 static int check(const struct submit *s, struct err *e)
 {
 	must(s->n_rcpt > 0);
+	if (s->timeout_ms == 0)
+		return err_set(e, ERR_TEMP, "4.4.5", "no time left for %s", s->program);
 	if (s->n_rcpt > SUBMIT_RECIPIENTS)
 		return err_set(e, ERR_PERM, "5.5.3", "%zu recipients are too many",
 			       s->n_rcpt);

@@ -39,7 +39,7 @@ struct submit {
 	const char *sender; /* as RFC 5321 writes it; "" = null */
 	const char *const *rcpt;
 	size_t n_rcpt;
-	uint32_t timeout_ms;
+	uint32_t timeout_ms; /* 0: there is no time left, nothing is started */
 	/* Reads stored octets of the message (CRLF, dot-stuffed) at `offset`, up to
 	 * and including its end. */
 	int (*read)(void *ctx, uint64_t offset, char *to, size_t n, size_t *got,

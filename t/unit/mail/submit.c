@@ -269,6 +269,9 @@ static void a_program_that_hangs_is_killed(void **state UNUSED)
 	assert_int_equal(run("s@x", rcpt, 1, &src, 50, &e), -1);
 	assert_int_equal(e.class, ERR_TEMP);
 	assert_string_equal(e.dsn, "4.4.5");
+	assert_int_equal(run("s@x", rcpt, 1, &src, 0, &e), -1);
+	assert_string_equal(e.dsn, "4.4.5");
+	assert_non_null(strstr(e.text, "no time left"));
 }
 
 static void a_missing_program_is_a_temporary_error(void **state UNUSED)
