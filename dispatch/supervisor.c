@@ -13,7 +13,8 @@ enum state {
 	DOWN,     /* to be started at due_ms */
 	STARTING, /* killed at due_ms */
 	READY,
-	ENDING, /* killed at due_ms */
+	DRAINING, /* serves its last sessions, until due_ms */
+	ENDING,   /* killed at due_ms */
 };
 
 struct worker {
@@ -22,7 +23,7 @@ struct worker {
 	enum state state;
 	pid_t pid; /* 0 while DOWN */
 	uint64_t started_ms, due_ms;
-	bool told;   /* ENDING: got its SIGTERM */
+	bool told;   /* DRAINING, ENDING: got its signal, and due_ms is set */
 	bool killed; /* got its SIGKILL */
 	struct backoff backoff;
 	struct worker *next;
@@ -100,10 +101,15 @@ static void remove_worker(struct supervisor *s, struct worker *w)
 	xfree(&w);
 }
 
-static void let_end(struct worker *w)
+static void enter(struct worker *w, enum state to)
 {
-	w->state = ENDING;
-	w->due_ms = 0; /* set when it is told */
+	w->state = to;
+	w->told = false;
+}
+
+static bool was_asked(const struct worker *w)
+{
+	return w->state == ENDING || w->state == DRAINING;
 }
 
 static bool is_old(const struct supervisor *s, const struct worker *w)
@@ -137,7 +143,7 @@ static void retire_replaced(struct supervisor *s)
 {
 	for (struct worker *w = s->workers; w != NULL; w = w->next)
 		if (is_old(s, w) && w->state == READY && is_replaced(s, w))
-			let_end(w);
+			enter(w, w->service->binds_itself ? ENDING : DRAINING);
 }
 
 static bool all_ready(const struct supervisor *s)
@@ -174,7 +180,7 @@ static void end_stage(struct supervisor *s)
 {
 	for (struct worker *w = s->workers; w != NULL; w = w->next)
 		if (w->service->stage <= s->stage && w->state != ENDING)
-			let_end(w);
+			enter(w, ENDING);
 }
 
 static bool stage_over(const struct supervisor *s)
@@ -213,7 +219,7 @@ void supervisor_configure(struct supervisor *s, const unsigned workers[SERVICE_C
 	drop_workers(s, false);
 	for (struct worker *w = s->workers; w != NULL; w = w->next)
 		if (w->state == STARTING) /* never served; the next one takes its place */
-			let_end(w);
+			enter(w, ENDING);
 	start_generation(s);
 }
 
@@ -253,10 +259,11 @@ static void job_soon(struct job_run *r, uint64_t now_ms)
 static struct supervisor_end worker_ended(struct supervisor *s, struct worker *w,
 					  int status, uint64_t now_ms)
 {
+	bool good = WIFEXITED(status) && WEXITSTATUS(status) == 0;
+	bool gone = was_asked(w) || is_old(s, w) || s->phase == STOPPING;
 	struct supervisor_end end = {.name = w->service->name,
-				     .expected = w->state == ENDING && !w->killed};
+				     .expected = was_asked(w) && good};
 	uint64_t ran_ms = now_ms - w->started_ms;
-	bool gone = w->state == ENDING || is_old(s, w) || s->phase == STOPPING;
 
 	if (WIFSIGNALED(status) && w->service->recover_after_crash)
 		job_soon(&s->jobs[0], now_ms);
@@ -333,6 +340,13 @@ static int end_it(bool *told, bool *killed, uint64_t *due_ms, uint64_t now_ms)
 
 static int worker_signal(struct worker *w, uint64_t now_ms)
 {
+	if (w->state == DRAINING && !w->told) {
+		w->told = true;
+		w->due_ms = now_ms + SUPERVISOR_DRAIN_MS;
+		return SIGHUP;
+	}
+	if (w->state == DRAINING && now_ms >= w->due_ms)
+		enter(w, ENDING);
 	if (w->state == ENDING)
 		return end_it(&w->told, &w->killed, &w->due_ms, now_ms);
 	if (w->state == STARTING && !w->killed && now_ms >= w->due_ms) {

@@ -15,12 +15,13 @@
  * A start is all or nothing: a worker that ends before the first time all were
  * ready ends everything, with its exit status.  Afterwards what ends is started
  * again, after a growing pause.  A reload starts a new generation; the workers
- * of the old one serve until all the new ones of their service are ready, or, for
- * a service that binds its own socket, end first.
+ * of the old one serve until all the new ones of their service are ready, and then
+ * their last sessions (SIGHUP, lib/server.h).  A service that binds its own socket
+ * has to end first (SIGTERM).
  *
  * Owns:   the list of workers.
  * Limits: a worker that does not become ready in READY_MS is killed, and so is
- *         one that does not end in KILL_MS.
+ *         one that does not end in KILL_MS; last sessions have DRAIN_MS.
  * Tests:  t/unit/dispatch/supervisor.c
  */
 #ifndef SUPERVISOR_H
@@ -32,6 +33,7 @@
 
 enum {
 	SUPERVISOR_READY_MS = 60000,
+	SUPERVISOR_DRAIN_MS = 600000,
 	SUPERVISOR_KILL_MS = 25000, /* SERVER_GRACE_MS and some */
 };
 
@@ -51,7 +53,7 @@ bool supervisor_ready(struct supervisor *s, pid_t pid);
 
 struct supervisor_end {
 	const char *name;    /* service or job; NULL: no child of ours */
-	bool expected;       /* it was told to end, or is a job that did its work */
+	bool expected;       /* it was told to end and did, or is a job that is done */
 	bool fatal;          /* the start failed because of it: all will end */
 	bool restarts;       /* it will be started again ... */
 	uint32_t restart_ms; /* ... after this pause */

@@ -4,11 +4,13 @@
 #include "lib/log.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
@@ -54,10 +56,10 @@ struct run {
 	uint64_t busy_logged_ms, failed_logged_ms;
 	pthread_attr_t attr;
 
+	int empty; /* eventfd: count has become 0 */
 	pthread_mutex_t lock;
-	pthread_cond_t changed;
 	struct session *first;
-	size_t count; /* sessions accepted and not ended; main thread increments */
+	size_t count; /* sessions accepted and not ended */
 };
 
 static atomic_bool stopping;
@@ -101,7 +103,7 @@ static void uncount(struct run *r)
 {
 	pthread_mutex_lock(&r->lock);
 	if (--r->count == 0)
-		pthread_cond_signal(&r->changed);
+		must(eventfd_write(r->empty, 1) == 0);
 	pthread_mutex_unlock(&r->lock);
 }
 
@@ -215,7 +217,16 @@ static void accept_some(struct run *r, const struct socket *from)
 	}
 }
 
-static void serve(struct run *r)
+static int take_signal(const struct run *r)
+{
+	struct signalfd_siginfo info;
+
+	return read(r->signals, &info, sizeof info) == sizeof info ? (int)info.ssi_signo
+								   : 0;
+}
+
+/* serve - until a signal comes, which it returns */
+static int serve(struct run *r)
 {
 	struct epoll_event ev[16];
 
@@ -225,9 +236,11 @@ static void serve(struct run *r)
 
 		must(n >= 0 || errno == EINTR);
 		for (int i = 0; i < n; i++) {
-			if (ev[i].data.ptr == NULL) /* the signals */
-				return;
-			if (!r->paused)
+			int sig = ev[i].data.ptr == NULL ? take_signal(r) : 0;
+
+			if (sig != 0)
+				return sig;
+			if (ev[i].data.ptr != NULL && !r->paused)
 				accept_some(r, ev[i].data.ptr);
 		}
 		if (n == 0 && r->paused)
@@ -237,7 +250,7 @@ static void serve(struct run *r)
 
 /* ---- the tick --------------------------------------------------------------------- */
 
-/* On CLOCK_MONOTONIC, as r->changed is. */
+/* On CLOCK_MONOTONIC, as the ticker's condition is. */
 static struct timespec after_ms(uint32_t ms)
 {
 	uint64_t at = clock_ms() + ms;
@@ -366,10 +379,12 @@ static int open_signals(struct run *r, struct err *e)
 	sigemptyset(&set);
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
 	pthread_sigmask(SIG_BLOCK, &set, NULL);
 	r->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	r->epoll = epoll_create1(EPOLL_CLOEXEC);
-	if (r->signals < 0 || r->epoll < 0 ||
+	r->empty = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (r->signals < 0 || r->epoll < 0 || r->empty < 0 ||
 	    epoll_ctl(r->epoll, EPOLL_CTL_ADD, r->signals, &ev) < 0)
 		return err_sys(e, "prepare to wait for connections");
 	return 0;
@@ -388,26 +403,56 @@ static void raise_descriptor_limit(void)
 
 static void for_each_session(struct run *r, void (*what)(struct conn *c))
 {
+	pthread_mutex_lock(&r->lock);
 	for (struct session *x = r->first; x != NULL; x = x->next)
 		what(&x->c);
+	pthread_mutex_unlock(&r->lock);
 }
 
-/* wait_for_sessions - idle ones end now, busy ones may finish, and after the grace
- * the rest is cut; what then still runs is on its way out of a disk access. */
-static void wait_for_sessions(struct run *r)
+static size_t sessions(struct run *r)
 {
-	struct timespec until =
-		after_ms(r->s->grace_ms ? r->s->grace_ms : SERVER_GRACE_MS);
-	int rc = 0;
-
 	pthread_mutex_lock(&r->lock);
-	for_each_session(r, conn_interrupt);
-	while (r->count > 0 && rc != ETIMEDOUT)
-		rc = pthread_cond_timedwait(&r->changed, &r->lock, &until);
-	for_each_session(r, conn_cut);
-	while (r->count > 0)
-		pthread_cond_wait(&r->changed, &r->lock);
+
+	size_t n = r->count;
+
 	pthread_mutex_unlock(&r->lock);
+	return n;
+}
+
+/* wait_for_sessions - until none is left, `ms` have passed (-1: any time), or, if
+ * `or_told`, the process is told to stop */
+static void wait_for_sessions(struct run *r, int ms, bool or_told)
+{
+	struct pollfd p[] = {{.fd = r->empty, .events = POLLIN},
+			     {.fd = r->signals, .events = POLLIN}};
+	uint64_t end = clock_ms() + (uint64_t)ms;
+	eventfd_t ignore;
+
+	while (sessions(r) > 0) {
+		uint64_t now = clock_ms();
+
+		if (ms >= 0 && now >= end)
+			return;
+		poll(p, or_told ? 2 : 1, ms < 0 ? -1 : (int)(end - now));
+		eventfd_read(r->empty, &ignore);
+
+		int sig = or_told ? take_signal(r) : 0;
+
+		if (sig != 0 && sig != SIGHUP)
+			return;
+	}
+}
+
+/* end_sessions - idle ones end now, busy ones may finish, and after the grace the
+ * rest is cut; what then still runs is on its way out of a disk access. */
+static void end_sessions(struct run *r)
+{
+	atomic_store(&stopping, true);
+	for_each_session(r, conn_interrupt);
+	wait_for_sessions(r, r->s->grace_ms ? (int)r->s->grace_ms : SERVER_GRACE_MS,
+			  false);
+	for_each_session(r, conn_cut);
+	wait_for_sessions(r, -1, false);
 }
 
 static int listen_and_serve(struct run *r, struct err *e)
@@ -419,11 +464,14 @@ static int listen_and_serve(struct run *r, struct err *e)
 		return -1;
 	watch(r, true);
 	server_notify("READY=1");
-	serve(r);
-	atomic_store(&stopping, true);
+
+	int sig = serve(r);
+
 	server_notify("STOPPING=1");
 	close_sockets(r);
-	wait_for_sessions(r);
+	if (sig == SIGHUP)
+		wait_for_sessions(r, -1, true);
+	end_sessions(r);
 	stop_ticker(&ticker);
 	return 0;
 }
@@ -432,11 +480,10 @@ int server_run(const struct server *s, struct err *e)
 {
 	struct run *r = xalloc(sizeof *r);
 
-	*r = (struct run){.s = s, .epoll = -1, .signals = -1};
+	*r = (struct run){.s = s, .epoll = -1, .signals = -1, .empty = -1};
 	atomic_store(&stopping, false);
 	raise_descriptor_limit();
 	pthread_mutex_init(&r->lock, NULL);
-	init_cond(&r->changed);
 	pthread_attr_init(&r->attr);
 	must(pthread_attr_setstacksize(&r->attr, STACK_OCTETS) == 0);
 	pthread_attr_setdetachstate(&r->attr, PTHREAD_CREATE_DETACHED);
@@ -448,8 +495,9 @@ int server_run(const struct server *s, struct err *e)
 		close(r->epoll);
 	if (r->signals >= 0)
 		close(r->signals);
+	if (r->empty >= 0)
+		close(r->empty);
 	pthread_attr_destroy(&r->attr);
-	pthread_cond_destroy(&r->changed);
 	pthread_mutex_destroy(&r->lock);
 	xfree(&r);
 	return rc;

@@ -6,7 +6,9 @@
  * protocol of sd_listen_fds(3), which systemd and popstored both speak; sockets
  * are told apart by LISTEN_FDNAMES) or binds them itself, accepts, runs one
  * thread a connection, says READY=1 to NOTIFY_SOCKET, and stops on SIGTERM or
- * SIGINT: no new connections, idle ones end, running commands finish.
+ * SIGINT: no new connections, idle ones end, running commands finish.  SIGHUP says
+ * that another process takes over: no new connections, and the end when the last
+ * session has ended by itself.
  *
  * Addresses as in the configuration: "127.0.0.1:24", "[::1]:110", "*:110" (all of
  * IPv6 and IPv4, as "[::]:110" is) or an absolute path for a Unix socket (mode
@@ -18,8 +20,8 @@
  *          touches two pages.
  * Logs:    server.busy and server.accept.failed, at most a line a second each: it
  *          is the one that answers there (an exception to lib/log.h's rule).
- * Signals: SIGTERM and SIGINT are blocked in every thread and SIGPIPE is ignored;
- *          a program started from a session must get them back
+ * Signals: SIGTERM, SIGINT and SIGHUP are blocked in every thread and SIGPIPE is
+ *          ignored; a program started from a session must get them back
  *          (POSIX_SPAWN_SETSIGMASK, POSIX_SPAWN_SETSIGDEF).
  * Tests:   t/unit/lib/server.c, t/unit/lib/server_socket.c, t/box/test_dispatch.py
  */

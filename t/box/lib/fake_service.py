@@ -33,7 +33,7 @@ def serve(listeners, wake):
     while True:
         readable, _, _ = select.select([wake, *listeners], [], [])
         if wake in readable:
-            if signal.SIGTERM in os.read(wake, 64):
+            if os.read(wake, 64).strip(bytes([signal.SIGUSR1])):
                 return
             notify(b"READY=1")
             continue
@@ -63,7 +63,7 @@ def main():
     wake, wake_end = os.pipe()
     os.set_blocking(wake_end, False)
     signal.set_wakeup_fd(wake_end)
-    for sig in (signal.SIGTERM, signal.SIGUSR1):
+    for sig in (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1):
         signal.signal(sig, lambda *_: None)
     if "wait" not in todo:
         notify(b"READY=1")

@@ -62,7 +62,9 @@ static bool obey(struct world *w)
 			break;
 		case WISH_SIGNAL:
 			buf_printf(&w->trace, "%s=%d ",
-				   want.signal == SIGKILL ? "kill" : "term",
+				   want.signal == SIGKILL   ? "kill"
+				   : want.signal == SIGTERM ? "term"
+							    : "hup",
 				   (int)want.pid);
 			break;
 		case WISH_READY:
@@ -324,11 +326,11 @@ static void old_workers_serve_until_all_new_ones_do(void **state UNUSED)
 	ready(&w, 103, 103);
 	expect(&w, "");
 	ready(&w, 104, 104);
-	expect(&w, "term=101");
+	expect(&w, "hup=101");
 	ready(&w, 105, 105);
-	expect(&w, "term=102 ready");
+	expect(&w, "hup=102 ready");
 	assert_true(end(&w, 101, exits(0)).expected);
-	assert_true(end(&w, 102, exits(0)).expected);
+	assert_false(end(&w, 102, dies(SIGSEGV)).expected);
 	expect(&w, "");
 	over(&w);
 }
@@ -339,9 +341,9 @@ static void what_is_not_configured_any_more_ends(void **state UNUSED)
 
 	begin_two(&w);
 	reload(&w, 0, 1, 1, 0);
-	expect(&w, "term=102 policy=103 lmtp=104");
+	expect(&w, "hup=102 policy=103 lmtp=104");
 	ready(&w, 103, 104);
-	expect(&w, "term=101 ready");
+	expect(&w, "hup=101 ready");
 	over(&w);
 }
 
@@ -380,7 +382,30 @@ static void new_workers_that_fail_leave_the_old_ones(void **state UNUSED)
 	end(&w, 104, exits(0));
 	end(&w, 105, exits(0));
 	ready(&w, 106, 107);
-	expect(&w, "term=101 term=102 ready");
+	expect(&w, "hup=101 hup=102 ready");
+	over(&w);
+}
+
+static void last_sessions_have_ten_minutes(void **state UNUSED)
+{
+	struct world w;
+
+	begin_two(&w);
+	reload(&w, 0, 0, 0, 1);
+	expect(&w, "hup=101 pop3=103");
+	ready(&w, 103, 103);
+	expect(&w, "hup=102 ready");
+	assert_true(end(&w, 101, exits(0)).expected);
+	for (pid_t pid = 104; pid < 113; pid++) { /* the minutes pass with recoveries */
+		w.now_ms += 60000;
+		obey(&w);
+		end(&w, pid, exits(0));
+	}
+	buf_clear(&w.trace);
+	w.now_ms += SUPERVISOR_DRAIN_MS - 9 * 60000;
+	expect(&w, "term=102 recover=113");
+	w.now_ms += SUPERVISOR_KILL_MS;
+	expect(&w, "kill=102");
 	over(&w);
 }
 
@@ -393,7 +418,7 @@ static void an_old_worker_that_dies_is_not_replaced_twice(void **state UNUSED)
 	expect(&w, "lmtp=103 pop3=104");
 	assert_false(end(&w, 102, exits(1)).restarts);
 	ready(&w, 103, 104);
-	expect(&w, "term=101 ready");
+	expect(&w, "hup=101 ready");
 	over(&w);
 }
 
@@ -447,6 +472,26 @@ static void who_does_not_end_is_killed(void **state UNUSED)
 	assert_false(end(&w, 101, dies(SIGKILL)).expected);
 	expect(&w, "term=102");
 	end(&w, 102, exits(0));
+	expect(&w, "exit=0");
+	over(&w);
+}
+
+static void a_stop_ends_last_sessions(void **state UNUSED)
+{
+	struct world w;
+
+	begin_two(&w);
+	reload(&w, 0, 0, 1, 1);
+	expect(&w, "lmtp=103 pop3=104");
+	ready(&w, 103, 104);
+	expect(&w, "hup=101 hup=102 ready");
+	supervisor_stop(w.s);
+	expect(&w, "term=101 term=103");
+	end(&w, 101, exits(0));
+	end(&w, 103, exits(0));
+	expect(&w, "term=102 term=104");
+	end(&w, 102, exits(0));
+	end(&w, 104, exits(0));
 	expect(&w, "exit=0");
 	over(&w);
 }
@@ -511,10 +556,12 @@ int main(void)
 		cmocka_unit_test(what_is_not_configured_any_more_ends),
 		cmocka_unit_test(one_that_binds_itself_ends_first),
 		cmocka_unit_test(new_workers_that_fail_leave_the_old_ones),
+		cmocka_unit_test(last_sessions_have_ten_minutes),
 		cmocka_unit_test(an_old_worker_that_dies_is_not_replaced_twice),
 		cmocka_unit_test(reload_while_recovering_counts_at_the_start),
 		cmocka_unit_test(the_mtas_side_ends_first),
 		cmocka_unit_test(who_does_not_end_is_killed),
+		cmocka_unit_test(a_stop_ends_last_sessions),
 		cmocka_unit_test(stop_while_recovering),
 		cmocka_unit_test(stop_during_a_pause_and_a_reload),
 		cmocka_unit_test(strangers_are_nobody),

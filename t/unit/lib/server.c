@@ -191,6 +191,45 @@ static void busy_session_finishes_first(void **state UNUSED)
 	assert_int_equal(finish(&f), 0);
 }
 
+static void after_a_hangup_sessions_end_by_themselves(void **state UNUSED)
+{
+	struct fixture f = fixture(10);
+
+	start(&f);
+
+	int a = dial(&f), b = dial(&f);
+
+	expect(a, "hello 7\n");
+	expect(b, "hello 7\n");
+	kill(f.pid, SIGHUP);
+	expect_state(&f, "STOPPING=1");
+	kill(f.pid, SIGHUP); /* changes nothing */
+	assert_int_equal(write(a, "x", 1), 1);
+	expect(a, "x");
+	close(a);
+	assert_int_equal(write(b, "y", 1), 1);
+	expect(b, "y");
+	close(b);
+	assert_int_equal(finish(&f), 0);
+}
+
+static void told_to_stop_after_a_hangup(void **state UNUSED)
+{
+	struct fixture f = fixture(10);
+
+	start(&f);
+
+	int a = dial(&f);
+
+	expect(a, "hello 7\n");
+	kill(f.pid, SIGHUP);
+	expect_state(&f, "STOPPING=1");
+	kill(f.pid, SIGTERM);
+	expect(a, "bye\n");
+	expect_end(a);
+	assert_int_equal(finish(&f), 0);
+}
+
 static void grace_has_an_end(void **state UNUSED)
 {
 	struct fixture f = fixture(10);
@@ -314,6 +353,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(idle_sessions_end_at_once),
 		cmocka_unit_test(busy_session_finishes_first),
+		cmocka_unit_test(after_a_hangup_sessions_end_by_themselves),
+		cmocka_unit_test(told_to_stop_after_a_hangup),
 		cmocka_unit_test(grace_has_an_end),
 		cmocka_unit_test(one_too_many_is_told_so),
 		cmocka_unit_test(out_of_descriptors),
