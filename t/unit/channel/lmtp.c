@@ -183,6 +183,9 @@ static const struct {
 	{"cannot write: BDAT", STR_INIT(HELLO "MAIL FROM:<disk@x>\r\n" TO "BDAT 3\r\nabcNOOP\r\n"),
 		STR_INIT(HELLO_OK FROM_OK TO_OK "451 4.3.0 disk\r\n250 2.0.0 Ok\r\n"), STR_INIT("")},
 
+	{"a failure is forgotten with its message", STR_INIT(HELLO "MAIL FROM:<disk@x>\r\n" TO "DATA\r\nhello\r\n.\r\n" FROM TO "DATA\r\na\nb\r\n.\r\n"),
+		STR_INIT(HELLO_OK FROM_OK TO_OK DATA_OK "451 4.3.0 disk\r\n" FROM_OK TO_OK DATA_OK BARE_LF), STR_INIT("")},
+
 	/* BDAT */
 	{"one chunk", STR_INIT(BEGIN "BDAT 4 LAST\r\nhi\r\nQUIT\r\n"), STR_INIT(BEGIN_OK STORED BYE), STR_INIT("|hi\r\n.\r\n")},
 	{"chunks that end anywhere", STR_INIT(BEGIN "BDAT 2\r\na\rBDAT 1\r\n\nBDAT 1\r\n.BDAT 0\r\nBDAT 3 last\r\n\r\nbNOOP\r\n"),
@@ -475,6 +478,26 @@ static void a_large_chunk_is_lent_in_pieces(void **state UNUSED)
 	world_fini(&w);
 }
 
+/* Not even its first octets: the number alone says that it is too large. */
+static void a_chunk_that_cannot_fit_is_not_written(void **state UNUSED)
+{
+	static const char *const announced[] = {
+		BEGIN "BDAT 1001\r\nabc", BEGIN "BDAT 1000\r\nabc",
+		BEGIN "BDAT 18446744073709551615 LAST\r\nabc",
+		BEGIN "BDAT 1\r\nxBDAT 1000\r\nabc"};
+	static const size_t written[] = {0, 3, 0, 1};
+
+	for (size_t i = 0; i < countof(announced); i++) {
+		struct world w;
+
+		world_init(&w);
+		serve(&w);
+		feed(&w, str_of(announced[i]), 65536);
+		assert_int_equal(w.writing.n, written[i]);
+		world_fini(&w);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -483,6 +506,7 @@ int main(void)
 		cmocka_unit_test(a_refusal_can_be_asked_for),
 		cmocka_unit_test(goodbye_at_any_time),
 		cmocka_unit_test(a_large_chunk_is_lent_in_pieces),
+		cmocka_unit_test(a_chunk_that_cannot_fit_is_not_written),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
