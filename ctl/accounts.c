@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sysexits.h>
 #include <unistd.h>
 
 /* ---- choosing ----------------------------------------------------------------------- */
@@ -200,14 +199,12 @@ int accounts_create(struct ctl *c, struct account *a, const struct secret_hash *
 
 void accounts_flags_cell(struct table *t, const struct account *a)
 {
-	static const unsigned flags[] = {ACCOUNT_DISMAIL, ACCOUNT_DISUSER,
-					 ACCOUNT_LOCKPWD};
 	struct buf list;
 
 	buf_init(&list, 256);
-	for (size_t i = 0; i < countof(flags); i++)
-		if (a->flags & flags[i])
-			buf_printf(&list, "%s\n", account_flag_name(flags[i]));
+	for (unsigned flag = 1; flag != 0 && flag <= a->flags; flag <<= 1)
+		if (a->flags & flag)
+			buf_printf(&list, "%s\n", account_flag_name(flag));
 	table_text(t, buf_str(&list));
 	buf_fini(&list);
 }
@@ -219,6 +216,19 @@ static int compare_names(const void *a, const void *b)
 	const struct name *x = a, *y = b;
 
 	return strcmp(x->s, y->s);
+}
+
+/* settle - in order, and each once, however many operands chose it */
+static void settle(struct chosen *ch)
+{
+	size_t kept = 0;
+
+	if (ch->n > 0)
+		qsort(ch->names, ch->n, sizeof *ch->names, compare_names);
+	for (size_t i = 0; i < ch->n; i++)
+		if (i == 0 || strcmp(ch->names[i].s, ch->names[kept - 1].s) != 0)
+			ch->names[kept++] = ch->names[i];
+	ch->n = kept;
 }
 
 static int confirm(const struct chosen *ch, const struct accounts_change *how,
@@ -241,7 +251,7 @@ static int change_one(struct ctl *c, const struct accounts_change *how,
 
 	if (account_find(c->store, name, &a, &found, e) < 0)
 		return -1;
-	if (!found) /* named twice, or gone since it was chosen */
+	if (!found) /* gone since it was chosen */
 		return err_set(e, ERR_PERM, "5.1.1", "there is no account %s", name->s);
 	return how->one(c, &a, e);
 }
@@ -253,20 +263,16 @@ static void change_all(const struct chosen *ch, const struct accounts_change *ho
 	bool json = ctl_has(c, OPT_JSON);
 	struct err e;
 
-	if (ch->n > 0)
-		qsort(ch->names, ch->n, sizeof *ch->names, compare_names);
 	progress_begin(&c->progress, STDERR_FILENO, how->verb, ch->n);
 	for (size_t i = 0; i < ch->n; i++) {
 		struct str name = str_of(ch->names[i].s);
 
-		if (change_one(c, how, &ch->names[i], &e) < 0) {
+		if (change_one(c, how, &ch->names[i], &e) < 0)
 			ctl_complain(c, &e);
-		} else if (json) {
+		else if (json)
 			json_array_append_new(names, print_json_done(name, how->done));
-		} else {
-			progress_hide(&c->progress);
+		else
 			ctl_done(c, name, how->done);
-		}
 		progress_to(&c->progress, i + 1);
 	}
 	progress_end(&c->progress);
@@ -283,6 +289,7 @@ int accounts_change(struct ctl *c, const struct accounts_change *how, struct err
 
 	for (size_t i = 0; rc == 0 && i < c->options.n; i++)
 		rc = choose_operand(&ch, ctl_operand(c, i), e);
+	settle(&ch);
 	if (rc == 0)
 		rc = confirm(&ch, how, e);
 	if (rc == 0)

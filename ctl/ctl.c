@@ -41,54 +41,39 @@ int ctl_usage_error(struct err *e, const char *fmt, ...)
 	return err_set(e, ERR_PERM, "5.5.4", "%s", text);
 }
 
-/* say - one line on standard error; nothing in it can steer the terminal */
-static void say(const char *verb, const char *text)
-{
-	struct buf b;
-
-	buf_init(&b, 4096);
-	print_visible(&b, str_of(text));
-	fprintf(stderr, "popstore: %s%s%s\n", verb, *verb ? ": " : "", buf_cstr(&b));
-	buf_fini(&b);
-}
-
 void ctl_complain(struct ctl *c, const struct err *e)
 {
 	progress_hide(&c->progress);
-	say(c->verb ? c->verb->name : "", e->text);
+	fputs("popstore: ", stderr);
+	if (c->verb != NULL)
+		fprintf(stderr, "%s: ", c->verb->name);
+	print_visible_to(stderr, str_of(e->text));
+	fputc('\n', stderr);
 	if (c->status == EX_OK)
 		c->status = err_exit_status(e);
 }
 
-void ctl_done(const struct ctl *c, struct str name, const char *done)
+void ctl_done(struct ctl *c, struct str name, const char *done)
 {
-	struct buf b;
-
+	progress_hide(&c->progress);
 	if (ctl_has(c, OPT_JSON)) {
 		print_json(print_json_done(name, done), stdout);
 		return;
 	}
-	buf_init(&b, 4096);
-	print_visible(&b, name);
-	printf("%s: %s\n", buf_cstr(&b), done);
-	buf_fini(&b);
+	print_visible_to(stdout, name);
+	printf(": %s\n", done);
 }
 
 int ctl_confirm(const struct ctl *c, const char *question, struct err *e)
 {
 	char answer[16] = "";
 
-	struct buf b;
-
 	if (ctl_has(c, OPT_YES))
 		return 0;
 	if (!isatty(STDIN_FILENO))
 		return ctl_usage_error(e, "%s Nobody is there to ask: say --yes",
 				       question);
-	buf_init(&b, 4096);
-	print_visible(&b, str_of(question));
-	fprintf(stderr, "%s [y/N] ", buf_cstr(&b));
-	buf_fini(&b);
+	fprintf(stderr, "%s [y/N] ", question);
 	if (fgets(answer, sizeof answer, stdin) != NULL && ascii_lower(answer[0]) == 'y')
 		return 0;
 	return err_set(e, ERR_PERM, "5.7.0", "nothing was changed");

@@ -63,12 +63,12 @@ void ctl_complain(struct ctl *c, const struct err *e);
 int ctl_usage_error(struct err *e, const char *fmt, ...) PRINTF_LIKE(2, 3); /* -1 */
 
 /* "alice@example.org: added"; JSON: {"name": ..., "done": "added"} */
-void ctl_done(const struct ctl *c, struct str name, const char *done);
+void ctl_done(struct ctl *c, struct str name, const char *done);
 
 /* For a verb that needs the configuration only sometimes. */
 int ctl_read_settings(struct ctl *c, struct err *e);
 
-/* Asks on the terminal; ERR_PERM when the answer is no or nobody is there to ask
+/* Asks on the terminal, in our own words; ERR_PERM when the answer is no or nobody is there to ask
  * and --yes was not given. */
 int ctl_confirm(const struct ctl *c, const char *question, struct err *e);
 

@@ -12,7 +12,7 @@ void forwardings_cell(struct table *t, const struct forwarding *f)
 {
 	struct buf list;
 
-	buf_init(&list, FORWARDING_TARGETS * 1024);
+	buf_init(&list, (size_t)FORWARDING_TARGETS * 1024);
 	for (size_t i = 0; i < f->n; i++) {
 		address_print(&list, &f->targets[i]);
 		buf_putc(&list, '\n');

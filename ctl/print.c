@@ -38,6 +38,16 @@ void print_visible(struct buf *out, struct str s)
 	}
 }
 
+void print_visible_to(FILE *out, struct str s)
+{
+	struct buf b;
+
+	buf_init(&b, s.n * 4);
+	print_visible(&b, s);
+	fwrite(buf_cstr(&b), 1, b.n, out);
+	buf_fini(&b);
+}
+
 void print_size(struct buf *out, uint64_t octets)
 {
 	static const char units[] = "KMGTPE";
@@ -60,7 +70,10 @@ void print_size(struct buf *out, uint64_t octets)
 
 void print_time(struct buf *out, uint64_t unix_ms)
 {
-	enum { DAY = 10, SECOND = 19 }; /* octets of RFC 3339's date and of date and time */
+	enum {
+		DAY = 10,
+		SECOND = 19
+	}; /* octets of RFC 3339's date and of date and time */
 	struct buf full;
 
 	if (unix_ms == 0) {

@@ -16,6 +16,7 @@
 /* Appends `s` so that no name in a store and no word of a peer can steer the
  * terminal: control octets, C1 controls and what is no UTF-8 become \xHH. */
 void print_visible(struct buf *out, struct str s);
+void print_visible_to(FILE *out, struct str s);
 
 /* "0", "512", "100M", "1.5G": exact where there is no point, else rounded. */
 void print_size(struct buf *out, uint64_t octets);

@@ -16,7 +16,6 @@ struct checking {
 static void finding(const struct check_finding *f, void *ctx)
 {
 	struct checking *ch = ctx;
-	struct buf b;
 
 	if (ch->findings != NULL) {
 		json_array_append_new(ch->findings,
@@ -26,12 +25,10 @@ static void finding(const struct check_finding *f, void *ctx)
 						"repaired", f->repaired));
 		return;
 	}
-	buf_init(&b, 4 * sizeof f->what);
-	print_visible(&b, str_of(f->what));
 	progress_hide(&ch->c->progress);
-	printf("%s: %s%s\n", f->invariant, buf_cstr(&b),
-	       f->repaired ? " (repaired)" : "");
-	buf_fini(&b);
+	printf("%s: ", f->invariant);
+	print_visible_to(stdout, str_of(f->what));
+	puts(f->repaired ? " (repaired)" : "");
 }
 
 static void progress(uint64_t accounts, uint64_t messages, void *ctx)
@@ -58,8 +55,9 @@ static void print_result(struct checking *ch, const struct check_result *r)
 
 	buf_init(&size, 32);
 	print_size(&size, r->octets);
-	printf("accounts %llu, messages %llu, octets %s: ", (unsigned long long)r->accounts,
-	       (unsigned long long)r->messages, buf_cstr(&size));
+	printf("accounts %llu, messages %llu, octets %s: ",
+	       (unsigned long long)r->accounts, (unsigned long long)r->messages,
+	       buf_cstr(&size));
 	buf_fini(&size);
 	if (r->findings == 0)
 		puts("sound");

@@ -229,6 +229,13 @@ def test_delete(bare):
     assert bare.ctl_json("show", "a@example.org")["password_set"] is None
 
 
+def test_an_account_chosen_twice_is_changed_once(bare):
+    for name in ("a@example.org", "b@example.org"):
+        bare.add(name)
+    assert [d["name"] for d in bare.ctl_json("delete", "b@example.org", "*", "?@*", "--yes")] == \
+        ["a@example.org", "b@example.org"]
+
+
 def test_one_bad_name_does_not_stop_the_others(bare):
     bare.add("a@example.org")
     bare.add("b@example.org")
