@@ -2,6 +2,7 @@
 #include "store/maildrop_line.h"
 
 #include "store/id.h"
+#include "store/record.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -10,6 +11,14 @@
 static const char header[] = "popstore-maildrop 1 ";
 
 enum { SUM_DIGITS = 16 };
+
+void maildrop_line_sign(struct buf *out, size_t from, uint64_t uid)
+{
+	if (!buf_over(out))
+		buf_printf(
+			out, " %016" PRIx64 "\n",
+			XXH3_64bits_withSeed(buf_cstr(out) + from, out->n - from, uid));
+}
 
 void maildrop_line_print(const struct maildrop_line *l, uint64_t uid, struct buf *out)
 {
@@ -28,9 +37,7 @@ void maildrop_line_print(const struct maildrop_line *l, uint64_t uid, struct buf
 				   STR_ARG(l->trace.n ? l->trace : STR("-")));
 		buf_printf(out, " %" PRIu64 " %" PRIu64, l->count, l->octets);
 	}
-	if (!buf_over(out))
-		buf_printf(out, " %016" PRIx64 "\n",
-			   XXH3_64bits_withSeed(out->p + from, out->n - from, uid));
+	maildrop_line_sign(out, from, uid);
 }
 
 /* sum_matches - takes the sum off the end of *text and checks it */
@@ -81,7 +88,7 @@ static bool parse_added(struct str *rest, struct maildrop_line *out)
 		out->trace.n = 0;
 	else if (out->trace.n == 0)
 		return false;
-	return true;
+	return record_is_encoded(out->trace);
 }
 
 static bool parse_event(struct str word, struct maildrop_line *out)

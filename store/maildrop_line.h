@@ -49,6 +49,8 @@ struct maildrop_line {
 
 /* Appends the line with its newline. */
 void maildrop_line_print(const struct maildrop_line *l, uint64_t uid, struct buf *out);
+/* Appends sum and newline to the line that begins at `from`. */
+void maildrop_line_sign(struct buf *out, size_t from, uint64_t uid);
 /* `text` is one line without its newline. */
 bool maildrop_line_parse(struct str text, uint64_t uid,
 			 struct maildrop_line *out) MUST_USE;

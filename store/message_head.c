@@ -200,7 +200,7 @@ static bool parse_slot(struct str line, const char *base, struct message_slot *s
 	slot->offset = (uint32_t)(word.p - base);
 	name = str_word(&line);
 	uid = str_word(&line);
-	if (!id_parse(uid, &slot->uid) || line.n == 0)
+	if (!id_parse(uid, &slot->uid) || line.n == 0 || !record_is_encoded(line))
 		return false;
 	slot->trace = str_eq(line, STR("-")) ? (struct str){"", 0} : line;
 

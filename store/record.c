@@ -29,6 +29,14 @@ void record_encode(struct str s, bool space_too, struct buf *out)
 	}
 }
 
+bool record_is_encoded(struct str s)
+{
+	for (size_t i = 0; i < s.n; i++)
+		if ((unsigned char)s.p[i] <= ' ' || s.p[i] == 0x7f)
+			return false;
+	return true;
+}
+
 void record_put(struct record_writer *w, const char *key, struct str value)
 {
 	buf_printf(&w->text, "%s ", key);

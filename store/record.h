@@ -52,5 +52,7 @@ bool record_get_u64(struct str text, const char *key, uint64_t *out);
 void record_decode(struct str value, struct buf *out);
 /* Appends `s` percent-encoded: control octets, DEL, '%' and space where asked. */
 void record_encode(struct str s, bool space_too, struct buf *out);
+/* Could `s` come from record_encode(..., true, ...)?  No control octets, no space. */
+bool record_is_encoded(struct str s);
 
 #endif
