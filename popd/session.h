@@ -8,7 +8,7 @@
  * page cache.  RFC 1939 s3: a session that times out ends without a word.
  *
  * Logs:  one line a session, and one for each thing that an operator must mend.
- * Tests: t/box/test_pop3.py
+ * Tests: t/unit/popd/session.c  t/box/test_pop3.py
  */
 #ifndef SESSION_H
 #define SESSION_H
