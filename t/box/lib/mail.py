@@ -8,7 +8,7 @@ from .site import PASSWORD
 from .wire import DEADLINE, Wire
 
 
-def message(subject="test", body=b"Hello.\r\n", sender="sender@example.com", to="you"):
+def message(subject="test", body=b"Hello.\r\n", sender="sender@example.com", to="<you@example.com>"):
     """A small message with CRLF line ends, as bytes."""
     head = (f"From: <{sender}>\r\nTo: {to}\r\nSubject: {subject}\r\n"
             f"Date: Sat, 21 Nov 2026 20:13:43 +0000\r\n"
@@ -32,6 +32,10 @@ HARD_BODY = b"".join([
 def dot_stuffed(data):
     """As DATA sends it, the end included."""
     return (b"\r\n" + data).replace(b"\r\n.", b"\r\n..")[2:] + b".\r\n"
+
+
+# The client's own limit on what a server may send is 2048; ours sends what was delivered.
+poplib._MAXLINE = 1 << 20
 
 
 class Lmtp:
@@ -86,6 +90,7 @@ def deliver(site, recipients, content=None, **kw):
     """By LMTP, to one or many; every one of them has to be accepted."""
     if isinstance(recipients, str):
         recipients = [recipients]
+    assert recipients
     if content is None:
         content = message()
     with Lmtp(site.lmtp_socket) as lmtp:
@@ -139,4 +144,5 @@ def split_trace(stored, sent):
 
 def _difference(got, want):
     at = next((i for i, (a, b) in enumerate(zip(got, want)) if a != b), min(len(got), len(want)))
-    return f"octet {at}: got {got[max(0, at - 30):at + 30]!r}, sent {want[max(0, at - 30):at + 30]!r}"
+    near = slice(max(0, at - 30), at + 30)
+    return f"octet {at}: got {got[near]!r}, sent {want[near]!r}"

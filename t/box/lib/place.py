@@ -41,10 +41,10 @@ def has_user(name):
     return True
 
 
-def scratch(name):
+def scratch(name, under=None):
     """A new folder that other users may enter, with a path short enough for a
     Unix socket.  POPSTORE_KEEP=1 keeps it for a look afterwards."""
-    path = Path(tempfile.mkdtemp(prefix=f"popstore-box-{name}-"))
+    path = Path(tempfile.mkdtemp(prefix=f"popstore-box-{name}-", dir=under))
     path.chmod(0o755)
     return path
 

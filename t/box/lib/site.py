@@ -95,7 +95,8 @@ class Site:
         try:
             self.daemon.wait_for(r"^ready$")
         except AssertionError:
-            self.daemon.kill()
+            daemon, self.daemon = self.daemon, None
+            daemon.kill()
             raise
         return self
 
@@ -151,9 +152,10 @@ class Site:
         return name
 
     def add_many(self, names, password=PASSWORD):
+        names = list(names)
         self.ctl("add", "--from", "-",
                  stdin="".join(f"{name}\t{password}\n" for name in names))
-        return list(names)
+        return names
 
     def new_name(self, local="user", domain=None):
         """A name no other test has."""

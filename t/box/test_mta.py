@@ -1,0 +1,287 @@
+# SPDX-License-Identifier: ISC
+"""SMTP in through real Postfix and real Sendmail, POP3 out.
+
+Every test runs with Postfix asking by policy protocol, by milter and by socketmap, and
+with Sendmail asking by milter, each with the files of conf-examples/ as shipped.
+"""
+
+import itertools
+import smtplib
+
+import pytest
+
+from lib import place
+from lib.mail import HARD_BODY, Pop3, deliver, fetch_all, message, split_trace
+from lib.mta import Postfix, Sendmail
+from lib.site import Site
+
+KINDS = {
+    "postfix-policy": lambda site: Postfix(site, "policy"),
+    "postfix-milter": lambda site: Postfix(site, "milter"),
+    "postfix-socketmap": lambda site: Postfix(site, "socketmap"),
+    "sendmail-milter": Sendmail,
+}
+
+_subjects = itertools.count(1)
+
+
+@pytest.fixture(scope="module")
+def mx():
+    """The popstore behind the MTAs."""
+    place.need_root("Postfix and Sendmail change users")
+    site = Site("mx")
+    try:
+        site.conf["sendmail"] = site.dir / "sendmail"
+        site.init()
+        site.ctl("domain", "add", "example.net", "--alias", "example.org")
+        site.start()
+        yield site
+        site.assert_sound()
+    finally:
+        site.end()
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def mta(request, mx):
+    mta = KINDS[request.param](mx)
+    try:
+        mta.start()
+        if isinstance(mta, Postfix):
+            script = mx.dir / "sendmail"
+            script.write_text(mta.sendmail_script())
+            script.chmod(0o755)
+        yield mta
+    finally:
+        mta.stop()
+
+
+@pytest.fixture(autouse=True)
+def tell_the_log(request):
+    """A test that fails says what the MTA logged."""
+    before = request.session.testsfailed
+    yield
+    if request.session.testsfailed > before and "mta" in request.fixturenames:
+        print(request.getfixturevalue("mta").tail())
+
+
+def unique(body=b"Hello.\r\n"):
+    return message(f"subject {next(_subjects)}", body)
+
+
+def full_account(mx):
+    """An account over its quota."""
+    name = mx.new_account("full", quota="1K", overdraft="8K")
+    deliver(mx, name, message(body=b"x" * 3000 + b"\r\n"))
+    return name
+
+
+def test_one_transaction_has_an_answer_for_each_recipient(mx, mta):
+    good = mx.new_account("good")
+    last = mx.new_account("last")
+    disabled = mx.new_account("disabled", flags="dismail")
+    full = full_account(mx)
+    # A table has no words of its own (conf-examples/postfix/20-socketmap.cf).
+    table = mta.early == "socketmap"
+    not_receiving = (550, b"5.1.1") if table else (550, b"5.2.1")
+    expected = {
+        good: (250, b"2.1.5"),
+        "nobody@example.org": (550, b"5.1.1"),
+        disabled: not_receiving,
+        full: (451, b"4.3.0") if table else (452, b"4.2.2"),
+        "default@example.org": not_receiving,
+        "nobody+detail@example.net": (550, b"5.1.1"),
+        last.upper(): (250, b"2.1.5"),
+    }
+    content = unique()
+    answers = mta.send(expected, content)
+
+    assert {r: (code, text[:5]) for r, (code, text) in answers.items()} == expected
+    mta.wait_queue_empty()
+    for name in (good, last):
+        (stored,) = fetch_all(mx, name)
+        split_trace(stored, content if isinstance(mta, Postfix) else content.split(b"\r\n\r\n")[1])
+    for name, messages in ((disabled, 0), (full, 1)):
+        assert len(fetch_all(mx, name)) == messages
+
+
+def test_strangers_cannot_relay(mx, mta):
+    """Our daemons have no opinion on foreign domains, and the MTA refuses."""
+    with mta.smtp() as smtp:
+        smtp.ehlo()
+        smtp.mail("sender@example.com")
+        code, text = smtp.rcpt("someone@elsewhere.test")
+        assert code in (454, 550, 554), (code, text)
+        assert b"elay" in text
+        assert smtp.rcpt(mx.new_account())[0] == 250
+
+
+def test_the_message_comes_back_byte_for_byte(mx, mta):
+    """What the MTA handed on, behind the trace lines of the delivery agent; and in it
+    what the client sent."""
+    name = mx.new_account("bytes")
+    content = unique(HARD_BODY)
+    mta.send([name], content, sender="Some.One@example.com", options=["BODY=8BITMIME"])
+    mta.wait_queue_empty()
+
+    (stored,) = fetch_all(mx, name)
+    handed_on = mta.recorder.messages()[-1]
+    trace, _ = split_trace(stored, handed_on)
+    assert trace.startswith(b"Return-Path: <Some.One@example.com>\r\nReceived: ")
+    assert trace.endswith(b"\r\n") and b"\r\n\r\n" not in trace
+    assert all(line.startswith((b"Return-Path: ", b"Received: ", b" ", b"\t"))
+               for line in trace.splitlines())
+    assert handed_on.endswith(b"\r\n\r\n" + HARD_BODY)
+    if isinstance(mta, Postfix):  # Sendmail writes address headers anew
+        assert handed_on.endswith(content)
+
+
+def test_long_lines_come_back_unbroken(mx, mta):
+    """Far beyond the 998 octets of RFC 5322: at the MTAs' own limits for input."""
+    name = mx.new_account("long")
+    body = b"a" * 998 + b"\r\n" + b"b" * 2040 + b"\r\n" + b"." * 1500 + b"\r\nend\r\n"
+    mta.send([name], unique(body))
+    mta.wait_queue_empty()
+    (stored,) = fetch_all(mx, name)
+    assert stored.endswith(b"\r\n\r\n" + body)
+
+
+def test_a_hundred_recipients_are_one_file(mx, mta):
+    names = mx.add_many(mx.new_name("many") for _ in range(100))
+    content = unique(b"To all of you.\r\n" * 400)
+    before, transactions = mx.message_files(), mta.recorder.transactions()
+
+    answers = mta.send(names, content)
+    assert {code for code, _ in answers.values()} == {250}
+    mta.wait_queue_empty()
+
+    assert mta.recorder.transactions() == transactions + 1
+    assert len(mx.message_files() - before) == 1
+    (first,) = fetch_all(mx, names[0])
+    assert first.endswith(content.split(b"\r\n\r\n", 1)[1])
+    for name in names[1:]:
+        assert fetch_all(mx, name, delete=True) == [first]
+
+    assert len(mx.message_files() - before) == 1, "the first recipient still has it"
+    assert fetch_all(mx, names[0], delete=True) == [first]
+    assert mx.message_files() - before == set()
+
+
+def test_subaddress_and_alias_domain_reach_the_account(mx, mta):
+    name = mx.new_account("sub")
+    local = name.split("@")[0]
+    for recipient in (f"{local}+list@example.org", f"{local}@example.net",
+                      f"{local.upper()}+A.b-c@EXAMPLE.NET"):
+        content = unique()
+        assert mta.send([recipient], content)[recipient][0] == 250
+        mta.wait_queue_empty()
+        (stored,) = fetch_all(mx, name, delete=True)
+        assert stored.endswith(content.split(b"\r\n\r\n", 1)[1])
+
+
+def test_the_same_account_by_three_names_gets_one_copy(mx, mta):
+    name = mx.new_account("thrice")
+    local = name.split("@")[0]
+    answers = mta.send([name, f"{local}+x@example.org", f"{local}@example.net"], unique())
+    assert {code for code, _ in answers.values()} == {250}
+    mta.wait_queue_empty()
+    assert len(fetch_all(mx, name)) == 1
+
+
+def test_a_forwarding_reaches_its_accounts(mx, mta):
+    """Expanded by Postfix with socketmap, by popstore-lmtpd elsewhere."""
+    one, two = mx.new_account("one"), mx.new_account("two")
+    name, chain = mx.new_name("team"), mx.new_name("chain")
+    mx.ctl("forward", name, one, two)
+    mx.ctl("forward", chain, name)
+    content = unique()
+    before = mx.message_files()
+    assert mta.send([chain], content)[chain][0] == 250
+    mta.wait_queue_empty()
+    for account in (one, two):
+        (stored,) = fetch_all(mx, account)
+        assert stored.endswith(content.split(b"\r\n\r\n", 1)[1])
+    assert len(mx.message_files() - before) == 1
+    to_lmtp = bytes(mta.recorder.sessions[-1]).lower()
+    expanded_by_mta = b"rcpt to:<" + one.encode() in to_lmtp
+    assert expanded_by_mta == (mta.early == "socketmap")
+
+
+def test_a_forwarding_leaves_the_site(mx, mta):
+    if isinstance(mta, Sendmail):
+        pytest.skip("one sendmail(1) on a machine is Postfix's; the agent's part is the same")
+    here, name = mx.new_account("here"), mx.new_name("both")
+    mx.ctl("forward", name, here, "there@elsewhere.test")
+    content = unique(HARD_BODY)
+    assert mta.send([name], content)[name][0] == 250
+    mta.wait_queue_empty()
+    (stored,) = fetch_all(mx, here)
+    split_trace(stored, content)
+    (sender, recipients, got), = mta.outside.to("there@elsewhere.test")
+    assert (sender, recipients) == ("sender@example.com", ["there@elsewhere.test"])
+    split_trace(got, content)
+
+
+def test_too_large_is_refused_before_it_is_sent(mx, mta):
+    """By the site's limit at MAIL FROM; by the account's at RCPT TO, where the MTA tells
+    the size that the client named."""
+    small, large = mx.new_account("small", quota="100K", overdraft="10K"), mx.new_account()
+    with mta.smtp() as smtp:
+        smtp.ehlo()
+        assert smtp.mail("sender@example.com", ["SIZE=60000000"])[0] == 552
+        smtp.rset()
+        assert smtp.mail("sender@example.com", ["SIZE=200000"])[0] == 250
+        code, text = smtp.rcpt(small)
+        if mta.early == "socketmap":
+            assert code == 250, "a table does not learn the size"
+        else:
+            assert (code, text[:5]) == (552, b"5.2.3")
+        assert smtp.rcpt(large)[0] == 250
+
+
+def test_larger_than_the_account_is_bounced_not_stored(mx, mta):
+    """The client did not name the size, so only the delivery agent can tell."""
+    small, large = mx.new_account("small", quota="100K", overdraft="10K"), mx.new_account()
+    sender = mx.new_account("sender")
+    content = unique(b"0123456789abcde\r\n" * 10000)
+    assert {c for c, _ in mta.send([small, large], content, sender=sender).values()} == {250}
+    mta.wait_queue_empty()
+    assert fetch_all(mx, small) == []
+    assert len(fetch_all(mx, large)) == 1
+    (bounce,) = fetch_all(mx, sender)
+    assert b"5.2.3" in bounce and small.encode() in bounce
+    assert bounce.startswith(b"Return-Path: <>\r\n")
+
+
+def test_mail_to_an_account_that_went_is_bounced(mx, mta):
+    """Between the early check and the delivery: the delivery agent has the last word."""
+    sender, victim = mx.new_account("sender"), mx.new_account("victim")
+    with mta.smtp() as smtp:
+        smtp.ehlo()
+        smtp.mail(sender)
+        assert smtp.rcpt(victim)[0] == 250
+        mx.ctl("delete", victim)
+        assert smtp.data(unique())[0] == 250
+    mta.wait_queue_empty()
+    (bounce,) = fetch_all(mx, sender)
+    assert b"5.1.1" in bounce
+
+
+def test_several_messages_in_one_session(mx, mta):
+    name = mx.new_account("several")
+    with mta.smtp() as smtp:
+        for i in range(5):
+            smtp.sendmail("sender@example.com", [name], message(f"number {i}"))
+        with pytest.raises(smtplib.SMTPRecipientsRefused):
+            smtp.sendmail("sender@example.com", ["nobody@example.org"], message())
+        smtp.sendmail("sender@example.com", [name], message("number 5"))
+    mta.wait_queue_empty()
+    pop3 = Pop3(mx, name)
+    assert pop3.stat()[0] == 6
+    uidls = [line.split()[1] for line in pop3.uidl()[1]]
+    assert len(set(uidls)) == 6
+    pop3.quit()
+
+
+def test_the_mta_has_no_complaint(mx, mta):
+    """Runs last for each MTA: a setting it does not know, a protocol error of ours."""
+    assert mta.warnings() == []
