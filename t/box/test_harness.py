@@ -12,6 +12,7 @@ from lib.daemon import Daemon
 from lib.mail import dot_stuffed, split_trace
 from lib.site import conf_text
 from lib.talk import Talker, parse
+from lib.wire import wait_until
 
 
 class Canned:
@@ -138,7 +139,7 @@ def test_daemon_finds_its_children(tmp_path):
     d = Daemon(["sh", "-c", "sleep 60 & sleep 60 & echo ready >&2; wait"],
                tmp_path / "log").start()
     d.wait_for("^ready$")
-    assert len(d.workers("sleep")) == 2
+    wait_until("both to be sleep", lambda: len(d.workers("sleep")) == 2)
     d.kill()
     assert d.processes() == []
 
