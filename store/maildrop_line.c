@@ -109,7 +109,7 @@ bool maildrop_line_parse(struct str text, uint64_t uid, struct maildrop_line *ou
 	if (!str_u64(str_word(&rest), &out->number))
 		return false;
 	out->event_at = (uint32_t)(rest.p - text.p);
-	if (!sum_matches(&text, uid, out->event_at))
+	if (!sum_matches(&text, uid, out->event_at) || out->event_at > text.n)
 		return false;
 	rest.n = (size_t)(text.p + text.n - rest.p);
 	word = str_word(&rest);
