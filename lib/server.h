@@ -16,8 +16,8 @@
  * at that path is refused).  No host names: which address one means can change.
  *
  * Limits:  max_connections for the process; one more is answered with `busy`
- *          and closed.  Thread stacks are 128 KB, of which an idle session
- *          touches two pages.
+ *          and closed.  Thread stacks are 128 KB, of which an idle POP3 session
+ *          touches three pages.
  * Logs:    server.busy and server.accept.failed, at most a line a second each: it
  *          is the one that answers there (an exception to lib/log.h's rule).
  * Signals: SIGTERM, SIGINT and SIGHUP are blocked in every thread and SIGPIPE is

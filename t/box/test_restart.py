@@ -13,7 +13,7 @@ import threading
 import pytest
 
 from lib.site import PASSWORD
-from lib.wire import DEADLINE, Wire, wait_until
+from lib.wire import DEADLINE, Wire, wait_listening, wait_until
 
 ADDRESS = {"popstore-lmtpd": "lmtp", "popstore-pop3d": "pop3",
            "popstore-policyd": "policy"}
@@ -71,6 +71,23 @@ def test_a_killed_worker_is_replaced(busy, program):
     deliver(busy, 2)
     assert subjects(busy) == [b"Subject: 1", b"Subject: 2"]
     busy.assert_sound()
+
+
+def test_the_milter_ends_before_the_next_one_starts(make_site):
+    """It binds its own socket; two at once could not."""
+    site = make_site().start()
+    wait_listening(site.milter)
+    victim, = site.daemon.workers("popstore-milter")
+    os.kill(victim, signal.SIGKILL)
+    site.daemon.wait_for(f"dispatch.ended .*service=milter pid={victim} .*then=restart")
+    wait_listening(site.milter)
+    old, = site.daemon.workers("popstore-milter")
+    mark = site.daemon.mark()
+    site.daemon.process.send_signal(signal.SIGHUP)
+    site.daemon.wait_for("event=dispatch.ready", mark)
+    wait_listening(site.milter)
+    new, = site.daemon.workers("popstore-milter")
+    assert new != old
 
 
 def test_nothing_is_lost_or_refused_while_reloading(busy):
