@@ -193,22 +193,6 @@ static void reload(struct dispatcher *d)
 
 /* ---- the loop ------------------------------------------------------------------------ */
 
-static int open_signals(struct dispatcher *d, struct err *e)
-{
-	struct sigaction ignore = {.sa_handler = SIG_IGN};
-	sigset_t set;
-
-	sigaction(SIGPIPE, &ignore, NULL);
-	sigemptyset(&set);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGHUP);
-	sigaddset(&set, SIGCHLD);
-	sigprocmask(SIG_BLOCK, &set, NULL);
-	d->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-	return d->signals < 0 ? err_sys(e, "signalfd") : 0;
-}
-
 static void stop(struct dispatcher *d)
 {
 	server_notify("STOPPING=1");
@@ -276,7 +260,10 @@ static int loop(struct dispatcher *d)
 
 static int prepare(struct dispatcher *d, const struct settings *set, struct err *e)
 {
-	if (open_signals(d, e) < 0 || notice_open(d->notify, &d->notices, e) < 0)
+	static const int signals[] = {SIGTERM, SIGINT, SIGHUP, SIGCHLD};
+
+	d->signals = server_signals(signals, countof(signals), e);
+	if (d->signals < 0 || notice_open(d->notify, &d->notices, e) < 0)
 		return -1;
 	return configure(d, set, e);
 }

@@ -369,22 +369,17 @@ static void close_sockets(struct run *r)
 	r->n_sockets = 0;
 }
 
-static int open_signals(struct run *r, struct err *e)
+static int open_events(struct run *r, struct err *e)
 {
-	struct sigaction ignore = {.sa_handler = SIG_IGN};
+	static const int signals[] = {SIGTERM, SIGINT, SIGHUP};
 	struct epoll_event ev = {.events = EPOLLIN, .data.ptr = NULL};
-	sigset_t set;
 
-	sigaction(SIGPIPE, &ignore, NULL);
-	sigemptyset(&set);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGHUP);
-	pthread_sigmask(SIG_BLOCK, &set, NULL);
-	r->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	r->signals = server_signals(signals, countof(signals), e);
+	if (r->signals < 0)
+		return -1;
 	r->epoll = epoll_create1(EPOLL_CLOEXEC);
 	r->empty = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (r->signals < 0 || r->epoll < 0 || r->empty < 0 ||
+	if (r->epoll < 0 || r->empty < 0 ||
 	    epoll_ctl(r->epoll, EPOLL_CTL_ADD, r->signals, &ev) < 0)
 		return err_sys(e, "prepare to wait for connections");
 	return 0;
@@ -459,7 +454,7 @@ static int listen_and_serve(struct run *r, struct err *e)
 {
 	struct ticker ticker;
 
-	if (open_signals(r, e) < 0 || open_sockets(r, e) < 0 ||
+	if (open_events(r, e) < 0 || open_sockets(r, e) < 0 ||
 	    start_ticker(&ticker, r->s, e) < 0)
 		return -1;
 	watch(r, true);

@@ -79,6 +79,10 @@ int server_make_room(const char *path, struct err *e);
  * name (at most max are told) and fills fds. */
 size_t server_inherited(const char *name, int *fds, size_t max);
 
+/* Blocks these signals, for this thread and those it starts, and ignores SIGPIPE.
+ * Returns a signalfd(2) that does not wait, or -1. */
+int server_signals(const int *signals, size_t n, struct err *e);
+
 /* One datagram to NOTIFY_SOCKET, as sd_notify(3); no-op without the variable. */
 void server_notify(const char *state);
 
