@@ -3,12 +3,12 @@
 
 #include <string.h>
 
+#include "channel/arguments.h"
 #include "lib/lines.h"
-#include "mail/address.h"
 
 enum {
 	LINE_OCTETS = 2048, /* with CRLF */
-	NAME_OCTETS_MAX = 255,
+	HOST_OCTETS = 255,
 	REPLY_OCTETS = 512,
 	/* Each octet of the local part may get a backslash. */
 	SENDER_OCTETS = 2 * ADDRESS_LOCAL_MAX + ADDRESS_DOMAIN_MAX + 3,
@@ -76,9 +76,6 @@ static void enter(struct lmtp *s, enum state to)
 /* ---- replies ------------------------------------------------------------------ */
 
 #define REPLY(code, dsn, text) (&(const struct lmtp_reply){code, dsn, text})
-
-static const struct lmtp_reply too_big = {552, "5.3.4",
-					  "Message is larger than this server takes"};
 
 static void reply(struct lmtp *s, const struct lmtp_reply *r)
 {
@@ -181,7 +178,7 @@ static void judge_message(struct lmtp *s)
 		s->refusal =
 			*REPLY(554, "5.6.0", "Message has a bare LF: lines end in CRLF");
 	else if (d->size > s->limits.message)
-		s->refusal = too_big;
+		s->refusal = arguments_too_big;
 	else if (d->received > s->limits.received)
 		s->refusal = *REPLY(554, "5.4.6", "Mail loop: too many Received fields");
 }
@@ -191,30 +188,10 @@ static void judge_message(struct lmtp *s)
 static const struct lmtp_reply takes_none = {501, "5.5.4",
 					     "This command takes no argument"};
 
-static bool is_host_octet(char c)
-{
-	char l = ascii_lower(c);
-
-	return (l >= 'a' && l <= 'z') || (c >= '0' && c <= '9') ||
-	       (c != '\0' && strchr(".-_:[]", c) != NULL);
-}
-
-/* The name goes into the Received field: letters, digits, and the signs of names
- * and address literals. */
-static bool is_host(struct str s)
-{
-	if (s.n == 0 || s.n > NAME_OCTETS_MAX)
-		return false;
-	for (size_t i = 0; i < s.n; i++)
-		if (!is_host_octet(s.p[i]))
-			return false;
-	return true;
-}
-
 static void run_lhlo(struct lmtp *s, struct str args)
 {
 	args = str_trim(args);
-	if (!is_host(args)) {
+	if (!arguments_is_host(args)) {
 		refuse(s, REPLY(501, "5.5.4", "LHLO wants the name of a host"));
 		return;
 	}
@@ -235,135 +212,19 @@ static void run_helo(struct lmtp *s, struct str args UNUSED)
 	refuse(s, REPLY(500, "5.5.1", "This is LMTP: say LHLO (RFC 2033)"));
 }
 
-/* path_of - "FROM:<path>" or "TO:<path>"; what follows stays in *args */
-static bool path_of(struct str *args, struct str keyword, struct str *path)
-{
-	if (!str_istarts(*args, keyword))
-		return false;
-	*args = (struct str){args->p + keyword.n, args->n - keyword.n};
-	*args = str_trim(*args);
-	return address_path(args, path) && (args->n == 0 || args->p[0] == ' ');
-}
-
-static bool is_ascii(struct str s)
-{
-	for (size_t i = 0; i < s.n; i++)
-		if ((unsigned char)s.p[i] > 0x7f)
-			return false;
-	return true;
-}
-
-static const struct lmtp_reply bad_parameter = {501, "5.5.4", "Bad parameter"};
-static const struct lmtp_reply unknown_parameter = {555, "5.5.4", "Unknown parameter"};
-static const struct lmtp_reply bad_sender = {501, "5.1.7", "Bad sender address"};
-static const struct lmtp_reply needs_utf8 = {553, "5.6.7", "Address needs SMTPUTF8"};
-
-static const struct lmtp_reply *take_size(struct lmtp *s, struct str value)
-{
-	if (!str_u64(value, &s->size))
-		return &bad_parameter;
-	if (s->size > s->limits.message)
-		return &too_big;
-	return NULL;
-}
-
-static const struct lmtp_reply *take_body(struct lmtp *s UNUSED, struct str value)
-{
-	if (str_ieq(value, STR("7BIT")) || str_ieq(value, STR("8BITMIME")))
-		return NULL;
-	return &bad_parameter;
-}
-
-static const struct lmtp_reply *take_utf8(struct lmtp *s, struct str value)
-{
-	s->utf8 = true;
-	return value.n == 0 ? NULL : &bad_parameter;
-}
-
-/* RFC 4954 s5: who handed the message in is nothing that we use. */
-static const struct lmtp_reply *take_auth(struct lmtp *s UNUSED, struct str value)
-{
-	return value.n > 0 ? NULL : &bad_parameter;
-}
-
-static const struct {
-	struct str name;
-	const struct lmtp_reply *(*take)(struct lmtp *s, struct str value);
-} mail_parameters[] = {
-	{STR_INIT("SIZE"), take_size},
-	{STR_INIT("BODY"), take_body},
-	{STR_INIT("SMTPUTF8"), take_utf8},
-	{STR_INIT("AUTH"), take_auth},
-};
-
-/* parameter - one word after the path; NULL when it is fine */
-static const struct lmtp_reply *parameter(struct lmtp *s, struct str word, unsigned *seen)
-{
-	struct str value = word;
-	struct str name = str_cut(&value, '=');
-
-	for (size_t i = 0; i < countof(mail_parameters); i++) {
-		if (!str_ieq(mail_parameters[i].name, name))
-			continue;
-		if (*seen & 1u << i)
-			return &bad_parameter;
-		*seen |= 1u << i;
-		return mail_parameters[i].take(s, value);
-	}
-	return &unknown_parameter;
-}
-
-static const struct lmtp_reply *parameters(struct lmtp *s, struct str args)
-{
-	unsigned seen = 0;
-
-	while (args.n > 0) {
-		struct str word = str_word(&args);
-		const struct lmtp_reply *r =
-			word.n > 0 ? parameter(s, word, &seen) : NULL;
-
-		if (r != NULL)
-			return r;
-	}
-	return NULL;
-}
-
-/* take_sender - in canonical form: no source route, no needless quotes */
-static const struct lmtp_reply *take_sender(struct lmtp *s, struct str path)
-{
-	struct address a;
-
-	switch (address_parse(path, s->utf8, &a)) {
-	case ADDRESS_OK:
-	case ADDRESS_NULL:
-		address_print(&s->sender, &a);
-		return NULL;
-	case ADDRESS_NEEDS_UTF8:
-		return &needs_utf8;
-	case ADDRESS_BAD:
-	case ADDRESS_TOO_LONG:
-		break;
-	}
-	return &bad_sender;
-}
-
 static void run_mail(struct lmtp *s, struct str args)
 {
-	const struct lmtp_reply *r;
-	struct str path;
+	struct arguments_mail m;
+	const struct lmtp_reply *r = arguments_mail(args, s->limits.message, &m);
 
-	if (!path_of(&args, STR("FROM:"), &path)) {
-		refuse(s, REPLY(501, "5.5.4", "Syntax: MAIL FROM:<address>"));
-		return;
-	}
-	r = parameters(s, args);
-	if (r == NULL)
-		r = take_sender(s, path);
 	if (r != NULL) {
-		reset(s);
 		refuse(s, r);
 		return;
 	}
+	/* In canonical form: no source route, no needless quotes. */
+	address_print(&s->sender, &m.sender);
+	s->size = m.size;
+	s->utf8 = m.utf8;
 	s->bad = 0;
 	enter(s, MAIL);
 	reply(s, REPLY(250, "2.1.0", "Sender ok"));
@@ -371,18 +232,15 @@ static void run_mail(struct lmtp *s, struct str args)
 
 static void run_rcpt(struct lmtp *s, struct str args)
 {
-	struct str path;
+	struct str address;
+	const struct lmtp_reply *r = arguments_rcpt(args, s->utf8, &address);
 
-	if (!path_of(&args, STR("TO:"), &path))
-		refuse(s, REPLY(501, "5.5.4", "Syntax: RCPT TO:<address>"));
-	else if (str_trim(args).n > 0)
-		refuse(s, &unknown_parameter);
-	else if (!s->utf8 && !is_ascii(path))
-		reply(s, &needs_utf8);
-	else if (s->accepted >= s->limits.recipients)
+	if (r != NULL) {
+		refuse(s, r);
+	} else if (s->accepted >= s->limits.recipients) {
 		reply(s, REPLY(452, "4.5.3", "Too many recipients in one transaction"));
-	else {
-		s->recipient = path;
+	} else {
+		s->recipient = address;
 		s->want = LMTP_WANT_RECIPIENT;
 	}
 }
@@ -404,14 +262,6 @@ static void run_data(struct lmtp *s, struct str args)
 	begin_message(s);
 }
 
-/* eat - swallows a chunk that no message wants, and refuses it then */
-static void eat(struct lmtp *s, const struct lmtp_reply *r)
-{
-	s->eat_back = s->state;
-	s->eat_reply = *r;
-	enter(s, EAT);
-}
-
 static void end_eat(struct lmtp *s)
 {
 	enter(s, s->eat_back);
@@ -421,18 +271,14 @@ static void end_eat(struct lmtp *s)
 	refuse(s, &s->eat_reply);
 }
 
-/* chunk_arguments - "n" or "n LAST".  `*known` is the number where there is one. */
-static bool chunk_arguments(struct lmtp *s, struct str args, bool *known)
+/* eat - swallows a chunk that no message wants, and refuses it then */
+static void eat(struct lmtp *s, const struct lmtp_reply *r)
 {
-	args = str_trim(args);
-
-	struct str number = str_word(&args);
-	struct str last = str_trim(args);
-
-	s->chunk_last = last.n > 0;
-	*known = str_u64(number, &s->chunk);
-	s->chunk_left = s->chunk;
-	return *known && (last.n == 0 || str_ieq(last, STR("LAST")));
+	s->eat_back = s->state;
+	s->eat_reply = *r;
+	enter(s, EAT);
+	if (s->chunk_left == 0)
+		end_eat(s);
 }
 
 static void chunk_octets(struct lmtp *s, struct str in);
@@ -442,35 +288,31 @@ static void begin_chunk(struct lmtp *s)
 	/* Compared this way round, no number can overflow. */
 	if (s->chunk > s->limits.message ||
 	    s->message.size > s->limits.message - s->chunk)
-		refuse_message(s, &too_big);
+		refuse_message(s, &arguments_too_big);
 	if (s->chunk_left == 0)
 		chunk_octets(s, STR(""));
 }
 
 static void run_bdat(struct lmtp *s, struct str args)
 {
-	bool known;
-	bool good = chunk_arguments(s, args, &known);
+	enum arguments_bdat what = arguments_bdat(args, &s->chunk, &s->chunk_last);
 	enum state was = s->state;
 
-	if (!known) {
+	s->chunk_left = s->chunk;
+	if (what == ARGUMENTS_BDAT_UNKNOWN) {
 		reply(s, REPLY(501, "5.5.4", "Syntax: BDAT octets [LAST]; closing"));
 		enter(s, CLOSED);
-		return;
-	}
-	if (!good)
+	} else if (what == ARGUMENTS_BDAT_BAD) {
 		eat(s, REPLY(501, "5.5.4", "Syntax: BDAT octets [LAST]"));
-	else if (!(IN(was) & (IN(RCPT) | IN(CHUNKS))))
+	} else if (!(IN(was) & (IN(RCPT) | IN(CHUNKS)))) {
 		eat(s, REPLY(503, "5.5.1", "No recipient was accepted before BDAT"));
-	else
+	} else {
 		enter(s, CHUNK);
-
-	if (s->state == EAT && s->chunk_left == 0)
-		end_eat(s);
-	else if (s->state == CHUNK && was == RCPT)
-		begin_message(s);
-	else if (s->state == CHUNK)
-		begin_chunk(s);
+		if (was == RCPT)
+			begin_message(s);
+		else
+			begin_chunk(s);
+	}
 }
 
 static void run_rset(struct lmtp *s, struct str args)
@@ -761,8 +603,8 @@ struct lmtp *lmtp_new(const struct lmtp_limits *limits, struct str hostname)
 
 	s->limits = *limits;
 	lines_init(&s->lines, LINE_OCTETS);
-	buf_init(&s->hostname, NAME_OCTETS_MAX);
-	buf_init(&s->peer_name, NAME_OCTETS_MAX);
+	buf_init(&s->hostname, HOST_OCTETS);
+	buf_init(&s->peer_name, HOST_OCTETS);
 	buf_init(&s->sender, SENDER_OCTETS);
 	/* Each octet may get a dot, and finish() adds CRLF.CRLF. */
 	buf_init(&s->stuffed, 2 * CHUNK_PIECE + 5);
