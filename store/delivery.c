@@ -122,7 +122,7 @@ int delivery_open(struct delivery *d, struct err *e)
 		return -1;
 	describe(d);
 	message_header_print(&d->info, &d->held);
-	if (buf_over(&d->held))
+	if (buf_over(&d->held) || d->held.n > MESSAGE_HEADER_MAX)
 		return err_set(e, ERR_PERM, "5.5.3",
 			       "too many recipients for one message");
 	d->sum = XXH3_createState();

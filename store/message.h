@@ -108,7 +108,8 @@ int message_each(struct store *s, uint64_t from_ms, uint64_t to_ms,
 
 /* Appends the header; body and slots[].offset are set.  Its length depends on
  * sender, envelope id and slots only, so that it can be written again over itself
- * when stored, size, header_end and sum are known. */
+ * when stored, size, header_end and sum are known.  With more recipients than `out`
+ * has room for, buf_over(out) says so. */
 void message_header_print(struct message_info *mi, struct buf *out);
 /* The first part, without slots.  `text` starts at the file's start, is borrowed,
  * and may be cut anywhere behind the first part. */

@@ -100,6 +100,8 @@ void message_header_print(struct message_info *mi, struct buf *out)
 
 	for (size_t i = 0; i < mi->n_slots; i++)
 		put_slot(out, &mi->slots[i], base);
+	if (buf_over(out))
+		return;
 
 	uint64_t sum = slots_sum((struct str){out->p + slots_at, out->n - slots_at});
 
@@ -110,8 +112,9 @@ void message_header_print(struct message_info *mi, struct buf *out)
 
 	buf_init(&head, MESSAGE_HEAD_MAX);
 	put_head(&head, mi);
-	must(!buf_over(&head) && !buf_over(out) && head.n == slots_at - base);
-	memcpy(out->p + base, head.p, head.n);
+	must(!buf_over(&head) && head.n == slots_at - base);
+	if (!buf_over(out))
+		memcpy(out->p + base, head.p, head.n);
 	buf_fini(&head);
 }
 
@@ -209,11 +212,10 @@ static bool parse_slot(struct str line, const char *base, struct message_slot *s
 	buf_init(&b, NAME_OCTETS);
 	record_decode(name, &b);
 
-	bool fits = !buf_over(&b);
+	bool ok = !buf_over(&b) && name_read(buf_str(&b), &slot->name);
 
-	snprintf(slot->name.s, sizeof slot->name.s, "%s", buf_cstr(&b));
 	buf_fini(&b);
-	return fits;
+	return ok;
 }
 
 /* skip_head - the text behind the head-sum line; message_head_parse() liked it */

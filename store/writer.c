@@ -140,6 +140,18 @@ static int save_now(struct writer *w, uint64_t checkpoint_ms, uint64_t from_ms,
 	return 0;
 }
 
+/* clock_ms_of_ids - now; a clock that no id can name is wrong, and what was named by it
+ * would be out of order for good */
+static int clock_ms_of_ids(uint64_t *now, struct err *e)
+{
+	*now = clock_unix_ms();
+	if (*now >= ID_EPOCH_MS && *now <= ID_LAST_MS)
+		return 0;
+	return err_set(e, ERR_TEMP, "4.3.5",
+		       "the clock of this machine is wrong: it is not between 2020 and "
+		       "2089");
+}
+
 /* ---- taking and giving back a number ------------------------------------------ */
 
 /* try_number - 0 it is ours, 1 not this one */
@@ -152,13 +164,11 @@ static int try_number(struct writer *w, uint32_t number, uint64_t now, struct er
 		return -1;
 	if (w->lease == NULL)
 		return 1;
-	if (load(w->root, number, &s, &found, e) < 0) {
-		storage_lease_drop(&w->lease);
-		return -1;
-	}
-	/* Unclean: its messages are not all in their maildrops.  Ahead of the clock:
-	 * its ids would not be in the order of time. */
-	if (found && (!s.clean || s.s.until_ms > now)) {
+	/* Damaged: nobody knows which ids were used; recovery sees to it.  Unclean: its
+	 * messages are not all in their maildrops.  Ahead of the clock: its ids would
+	 * not be in the order of time. */
+	if (load(w->root, number, &s, &found, e) < 0 ||
+	    (found && (!s.clean || s.s.until_ms > now))) {
 		storage_lease_drop(&w->lease);
 		return 1;
 	}
@@ -169,16 +179,17 @@ static int try_number(struct writer *w, uint32_t number, uint64_t now, struct er
 
 int writer_open(struct storage *root, struct writer **out, struct err *e)
 {
-	struct writer *w = xalloc(sizeof *w);
+	struct writer *w;
+	uint64_t now;
 	int rc = 1;
 
 	*out = NULL;
+	if (clock_ms_of_ids(&now, e) < 0)
+		return -1;
+	w = xalloc(sizeof *w);
 	w->root = root;
 	pthread_mutex_init(&w->io, NULL);
 	pthread_mutex_init(&w->state, NULL);
-
-	uint64_t now = clock_unix_ms();
-
 	for (uint32_t n = 0; rc == 1 && n < ID_WRITERS; n++)
 		rc = try_number(w, n, now, e);
 	if (rc == 1)
@@ -267,8 +278,10 @@ static int reserve(struct writer *w, uint64_t ms, struct err *e)
 int writer_id(struct writer *w, bool delivery, uint64_t *id, struct err *e)
 {
 	for (;;) {
-		uint64_t now = clock_unix_ms();
+		uint64_t now;
 
+		if (clock_ms_of_ids(&now, e) < 0)
+			return -1;
 		pthread_mutex_lock(&w->state);
 		next_time(w, now);
 
@@ -306,13 +319,14 @@ void writer_done(struct writer *w, uint64_t id)
  * later gets an id below it either.  Call with `state` held. */
 static uint64_t oldest(struct writer *w, uint64_t now)
 {
-	uint64_t t;
+	uint64_t t = UINT64_MAX;
 
 	if (w->n_running == 0) {
-		next_time(w, now > w->last_ms ? now : w->last_ms + 1);
+		bool forward = now > w->last_ms && now <= ID_LAST_MS;
+
+		next_time(w, forward ? now : w->last_ms + 1);
 		return w->last_ms;
 	}
-	t = UINT64_MAX;
 	for (size_t i = 0; i < w->n_running; i++)
 		if (id_unix_ms(w->running[i]) < t)
 			t = id_unix_ms(w->running[i]);
@@ -362,8 +376,13 @@ static int one_dead(struct storage *root, uint32_t number,
 		return -1;
 	if (lease == NULL)
 		return 0;
-	if (load(root, number, &s, &found, e) < 0)
-		goto out;
+	if (load(root, number, &s, &found, e) < 0) {
+		if (e->sys != 0)
+			goto out;
+		/* Damaged.  It may have left anything, and its number is used no more:
+		 * its ids are taken up to the last there is. */
+		s = (struct saved){.s = {.number = number, .until_ms = ID_LAST_MS}};
+	}
 	rc = 0;
 	if (!found || s.clean)
 		goto out;
