@@ -128,10 +128,10 @@ int name_of(const struct settings *set, struct str local, struct str domain,
 	put_folded(&to, local);
 	*to++ = '@';
 	put_folded(&to, domain);
-	if (!fits_component(out))
-		return err_set(e, ERR_PERM, "5.1.3",
-			       "the name is too long for a file name");
-	return 0;
+	if (fits_component(out))
+		return 0;
+	out->s[0] = '\0';
+	return err_set(e, ERR_PERM, "5.1.3", "the name is too long for a file name");
 }
 
 int name_parse(const struct settings *set, struct str s, struct name *out, struct err *e)

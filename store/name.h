@@ -37,7 +37,8 @@ struct place {
 	char path[PLACE_OCTETS];
 };
 
-/* Folds and checks, the lengths too.  ERR_PERM 5.1.3 says what is wrong with it. */
+/* Folds and checks, the lengths too.  ERR_PERM 5.1.3 says what is wrong with it, and
+ * *out is empty then. */
 int name_of(const struct settings *set, struct str local, struct str domain,
 	    struct name *out, struct err *e);
 /* From "local@domain" as an operator types it. */
