@@ -238,12 +238,13 @@ static void what_cannot_be_told_is_put_off(void **state)
 {
 	static const struct {
 		const char *tree, *name, *leaf, *recipient;
+		size_t at;
 	} broken[] = {
-		{"domains", "example.org", NULL, "nobody@example.net"},
-		{"domains", "example.net", NULL, "nobody@example.net"},
-		{"accounts", "alice@example.org", "profile", "alice+x@example.org"},
-		{"accounts", "full@example.org", "maildrop", "full@example.org"},
-		{"forwardings", "sales@example.org", NULL, "sales@example.org"},
+		{"domains", "example.org", NULL, "nobody@example.net", 40},
+		{"domains", "example.net", NULL, "nobody@example.net", 40},
+		{"accounts", "alice@example.org", "profile", "alice+x@example.org", 40},
+		{"accounts", "full@example.org", "maildrop", "full@example.org", 80},
+		{"forwardings", "sales@example.org", NULL, "sales@example.org", 40},
 	};
 	struct scratch *s = *state;
 
@@ -252,12 +253,12 @@ static void what_cannot_be_told_is_put_off(void **state)
 			scratch_place(broken[i].tree, broken[i].name, broken[i].leaf);
 		struct verdict v;
 
-		scratch_flip(s, p.s, 40);
+		scratch_flip(s, p.s, broken[i].at);
 		verdict_of(s->store, str_of(broken[i].recipient), 0, &v);
 		check(&v, VERDICT_TRY_AGAIN);
 		assert_int_not_equal(v.why.class, ERR_NONE);
 		verdict_fini(&v);
-		scratch_flip(s, p.s, 40);
+		scratch_flip(s, p.s, broken[i].at);
 		verdict_of(s->store, str_of(broken[i].recipient), 0, &v);
 		assert_int_not_equal(v.code, VERDICT_TRY_AGAIN);
 		verdict_fini(&v);
