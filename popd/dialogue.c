@@ -24,6 +24,16 @@ void dialogue_refuse(struct dialogue *d, const char *why)
 	d->ended = true;
 }
 
+void dialogue_written(struct dialogue *d)
+{
+	if (d->out.cap <= DIALOGUE_KEEP) {
+		buf_clear(&d->out);
+		return;
+	}
+	buf_fini(&d->out);
+	buf_init(&d->out, DIALOGUE_OUT_MAX);
+}
+
 size_t dialogue_feed(struct dialogue *d, struct str in, struct str *line, bool *whole)
 {
 	enum lines_result result;

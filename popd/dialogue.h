@@ -27,6 +27,7 @@ enum {
 	DIALOGUE_LINE_MAX = 255,
 	DIALOGUE_BAD_MAX = 10,
 	DIALOGUE_FULL = 16384, /* from here on, write first */
+	DIALOGUE_KEEP = 4096,
 	DIALOGUE_OUT_MAX = 65536,
 };
 
@@ -46,6 +47,10 @@ size_t dialogue_feed(struct dialogue *d, struct str in, struct str *line, bool *
 
 /* "-ERR why", and one bad command more. */
 void dialogue_refuse(struct dialogue *d, const char *why);
+
+/* The replies are written: forget them, and give back what a long listing took, as
+ * most sessions then wait. */
+void dialogue_written(struct dialogue *d);
 
 static inline bool dialogue_full(const struct dialogue *d)
 {

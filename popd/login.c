@@ -174,7 +174,7 @@ struct str login_output(const struct login *l)
 
 void login_written(struct login *l)
 {
-	buf_clear(&l->d.out);
+	dialogue_written(&l->d);
 }
 
 struct str login_user(const struct login *l)

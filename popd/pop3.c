@@ -323,7 +323,7 @@ struct str pop3_output(const struct pop3 *s)
 
 void pop3_written(struct pop3 *s)
 {
-	buf_clear(&s->d.out);
+	dialogue_written(&s->d);
 	s->reply_sent = true;
 	if (s->state == LISTING)
 		list_more(s);
@@ -469,7 +469,7 @@ void pop3_part_failed(struct pop3 *s)
 
 void pop3_cut(struct pop3 *s)
 {
-	buf_clear(&s->d.out);
+	dialogue_written(&s->d);
 	enter(s, CLOSED);
 }
 

@@ -30,9 +30,11 @@ static void log_trouble(const struct session *s, const char *event, const struct
 
 /* ---- the maildrop ------------------------------------------------------------------ */
 
-/* refuse - the answer to PASS when there will be no session */
+/* refuse - the answer to PASS when there will be no session.  RFC 1939 s4: a lock
+ * that was taken is let go of before. */
 static int refuse(struct session *s, struct str reply, const char *why)
 {
+	maildrop_close(&s->maildrop);
 	if (conn_write(s->conn, reply, false, &s->end) < 0)
 		return -1;
 	return err_set(&s->end, ERR_PEER, "4.0.0", "%s", why);
