@@ -211,13 +211,8 @@ static int serve(struct err *e)
 	return 0;
 }
 
-static int run(const char *file, struct err *e)
+static int open_all(const struct settings *set, struct err *e)
 {
-	struct settings *set;
-
-	if (settings_read(file, &set, e) < 0)
-		return -1;
-	settings_log(set, PROGRAM);
 	if (set->milter.listen.n != 1)
 		return err_set(
 			e, ERR_PERM, "5.3.5",
@@ -225,10 +220,25 @@ static int run(const char *file, struct err *e)
 			"on one only; %zu are set",
 			set->milter.listen.n);
 	if (store_open(set, &store, e) < 0 ||
-	    describe(set, set->milter.listen.v[0], e) < 0 ||
-	    listen_on(set->milter.listen.v[0], e) < 0)
+	    describe(set, set->milter.listen.v[0], e) < 0)
 		return -1;
-	return serve(e);
+	return listen_on(set->milter.listen.v[0], e);
+}
+
+/* After serve(), store and settings stay open: threads of libmilter may still be in a
+ * callback, and looking something up leaves nothing to be tidied. */
+static int run(const char *file, struct err *e)
+{
+	struct settings *set;
+
+	if (settings_read(file, &set, e) < 0)
+		return -1;
+	settings_log(set, PROGRAM);
+	if (open_all(set, e) == 0)
+		return serve(e);
+	store_close(&store);
+	settings_free(&set);
+	return -1;
 }
 
 int main(int argc, char **argv)
@@ -239,8 +249,6 @@ int main(int argc, char **argv)
 
 	if (!program_arguments(PROGRAM, argc, argv, &file, &status))
 		return status;
-	/* Store and settings are not closed: threads of libmilter may still be in a
-	 * callback, and looking something up leaves nothing to be tidied. */
 	if (run(file, &e) == 0)
 		return EX_OK;
 	log_event(LOG_LV_ERROR, "milter.start.failed", kv_err(&e));

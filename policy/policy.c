@@ -108,10 +108,6 @@ static void take_line(struct policy *p, struct str line)
 	struct str value = line;
 	struct str name = str_cut(&value, '=');
 
-	if (name.n == line.n || name.n == 0) {
-		break_off(p, "a line is not name=value");
-		return;
-	}
 	for (size_t i = 0; i < ATTRIBUTES; i++) {
 		if (!str_eq(name, attribute_names[i]))
 			continue;
@@ -157,11 +153,26 @@ static void run_request(struct policy *p)
 		dunno(p);
 }
 
+/* end_line - an empty one ends the request; any other is looked at at once, so that
+ * a peer with another protocol is not waited for */
+static void end_line(struct policy *p)
+{
+	struct str line = {p->request.p + p->line_at, p->request.n - 1 - p->line_at};
+	const char *equals = line.n ? memchr(line.p, '=', line.n) : NULL;
+
+	p->line_at = p->request.n;
+	if (line.n == 0)
+		run_request(p);
+	else if (equals == NULL || equals == line.p)
+		break_off(p, "a line is not name=value");
+}
+
 size_t policy_feed(struct policy *p, struct str in)
 {
 	size_t used = 0;
+	bool ended = false;
 
-	while (used < in.n && p->want == POLICY_WANT_INPUT) {
+	while (used < in.n && p->want == POLICY_WANT_INPUT && !ended) {
 		const char *lf = memchr(in.p + used, '\n', in.n - used);
 		size_t n = lf ? (size_t)(lf - in.p) + 1 - used : in.n - used;
 
@@ -171,13 +182,9 @@ size_t policy_feed(struct policy *p, struct str in)
 		used += n;
 		if (buf_over(&p->request))
 			break_off(p, "the request is too long");
-		if (lf == NULL || p->want != POLICY_WANT_INPUT)
-			continue;
-		if (p->request.n == p->line_at + 1) {
-			run_request(p);
-			break;
-		}
-		p->line_at = p->request.n;
+		if (lf != NULL && p->want == POLICY_WANT_INPUT)
+			end_line(p);
+		ended = policy_idle(p);
 	}
 	return used;
 }
