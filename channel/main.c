@@ -2,12 +2,11 @@
 /*
  * popstore-lmtpd - glue: arguments, settings, and one thread a connection
  */
-#include <getopt.h>
-#include <stdio.h>
 #include <sysexits.h>
 
 #include "channel/session.h"
 #include "lib/log.h"
+#include "lib/program.h"
 #include "lib/server.h"
 #include "store/store.h"
 
@@ -69,39 +68,14 @@ static int run(const char *file, struct err *e)
 	return rc;
 }
 
-static int usage(FILE *to, int status)
-{
-	fprintf(to, "usage: %s [-c file]\n       %s -h | --help | --version\n", PROGRAM,
-		PROGRAM);
-	return status;
-}
-
 int main(int argc, char **argv)
 {
-	static const struct option options[] = {
-		{"help", no_argument, NULL, 'h'},
-		{"version", no_argument, NULL, 'V'},
-		{NULL, 0, NULL, 0},
-	};
-	const char *file = SETTINGS_FILE;
+	const char *file;
 	struct err e = {0};
+	int status;
 
-	for (int o; (o = getopt_long(argc, argv, "c:h", options, NULL)) != -1;) {
-		switch (o) {
-		case 'c':
-			file = optarg;
-			break;
-		case 'h':
-			return usage(stdout, EX_OK);
-		case 'V':
-			printf("%s %s\n", PROGRAM, POPSTORE_VERSION);
-			return EX_OK;
-		default:
-			return usage(stderr, EX_USAGE);
-		}
-	}
-	if (optind < argc)
-		return usage(stderr, EX_USAGE);
+	if (!program_arguments(PROGRAM, argc, argv, &file, &status))
+		return status;
 	if (run(file, &e) == 0)
 		return EX_OK;
 	log_event(LOG_LV_ERROR, "lmtp.start.failed", kv_err(&e));
