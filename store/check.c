@@ -144,7 +144,6 @@ int check_run(struct store *s, const struct check_options *o, struct check_resul
 	    tree_each(root, "forwardings", STR("*"), check_forwarding, &c, e) == 0 &&
 	    tree_each(root, "accounts", STR("*"), check_place, &c, e) == 0)
 		rc = check_messages(&c, e);
-	idmap_fini(&c.rebuilt);
 	idmap_fini(&c.seen);
 	return rc;
 }

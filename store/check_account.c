@@ -97,13 +97,24 @@ static int repair_maildrop(struct check *c, const struct account *a, const char 
 {
 	uint64_t lost;
 
-	if (c->o->repair) {
-		if (maildrop_rebuild(c->s, a, &lost, e) < 0)
-			return -1;
-		idmap_put(&c->rebuilt, a->uid, 1);
-	}
+	if (c->o->repair && maildrop_rebuild(c->s, a, &lost, e) < 0)
+		return -1;
 	check_report(c, "I5", c->o->repair, "%s", why);
 	return 0;
+}
+
+/* look_whole - a torn end is a finding too: the next writer would cut it off, but nothing
+ * says that it was not a line that somebody was promised */
+static int look_whole(struct check *c, const struct account *a, struct maildrop **m,
+		      struct err *e)
+{
+	if (maildrop_look(c->s, a, m, e) < 0)
+		return -1;
+	if (!maildrop_is_torn(*m))
+		return 0;
+	maildrop_close(m);
+	return err_set(e, ERR_TEMP, "4.3.0", "maildrop of %s ends in a piece of a line",
+		       a->name.s);
 }
 
 int check_account(struct check *c, const struct account *a, struct err *e)
@@ -118,7 +129,7 @@ int check_account(struct check *c, const struct account *a, struct err *e)
 	    (!found || d.alias_of.s[0] != '\0'))
 		check_report(c, "I4", false, "account %s is in no domain of this store",
 			     a->name.s);
-	if (maildrop_look(c->s, a, &m, &why) < 0) {
+	if (look_whole(c, a, &m, &why) < 0) {
 		if (repair_maildrop(c, a, why.text, e) < 0)
 			return -1;
 		if (!c->o->repair || maildrop_look(c->s, a, &m, e) < 0)

@@ -13,8 +13,7 @@ struct check {
 	struct store *s;
 	const struct check_options *o;
 	struct check_result *result;
-	struct idmap rebuilt; /* uids of maildrops that were made again in this run */
-	struct idmap seen;    /* of (uid, id): in a maildrop and its slot holds */
+	struct idmap seen; /* of (uid, id): in a maildrop and its slot holds */
 };
 
 /* Most (uid, id) pairs are seen among the accounts, so that their slots need no second

@@ -15,28 +15,28 @@ static bool settled(struct check *c, uint64_t id)
 	return id_unix_ms(id) < writer_checkpoint_of(store_root(c->s), id_writer(id));
 }
 
-/* unmentioned - a slot holds, the account lives, its maildrop knows nothing of it */
-static int unmentioned(struct check *c, const struct account *a, unsigned volume,
-		       const struct message_info *mi, const struct message_slot *slot,
-		       struct err *e)
+/* mend_slot - a slot holds and the maildrop does not have the message.  If it says that it
+ * was removed, the slot was not let go; if it knows nothing, a line was lost, since it
+ * forgets only what was let go. */
+static int mend_slot(struct check *c, const struct account *a, unsigned volume,
+		     const struct message_info *mi, const struct message_slot *slot,
+		     enum maildrop_state state, struct err *e)
 {
-	uint64_t unused;
-	bool lost_line = idmap_get(&c->rebuilt, a->uid, &unused);
+	struct id_text id = id_print(mi->id);
 
-	if (lost_line) {
-		if (maildrop_append_slot(c->s, a, volume, mi, slot, e) < 0)
+	if (state == MAILDROP_HAD) {
+		if (c->o->repair && message_release(c->s, volume, mi->id, a->uid, e) < 0)
 			return -1;
-		check_report(c, "I7", true, "%s: message %s is back in the maildrop",
-			     a->name.s, id_print(mi->id).c);
+		check_report(c, "I7", c->o->repair,
+			     "message %s is still held for %s, who removed it", id.c,
+			     a->name.s);
 		return 0;
 	}
-	/* The maildrop is whole and has forgotten it, which it does only after the
-	 * removal was durable: what is left is a slot that was not let go. */
-	if (c->o->repair && message_release(c->s, volume, mi->id, a->uid, e) < 0)
+	if (c->o->repair && maildrop_append_slot(c->s, a, volume, mi, slot, e) < 0)
 		return -1;
 	check_report(c, "I7", c->o->repair,
-		     "message %s is still held for %s, who removed it",
-		     id_print(mi->id).c, a->name.s);
+		     "message %s is held for %s, whose maildrop does not have it", id.c,
+		     a->name.s);
 	return 0;
 }
 
@@ -44,8 +44,9 @@ static int check_slot(struct check *c, unsigned volume, const struct message_inf
 		      const struct message_slot *slot, struct err *e)
 {
 	struct account a;
-	bool found, mentioned;
+	enum maildrop_state in_maildrop;
 	struct err bad;
+	bool found;
 
 	if (slot->state != '+')
 		return 0;
@@ -62,9 +63,11 @@ static int check_slot(struct check *c, unsigned volume, const struct message_inf
 	}
 	if (check_was_seen(c, slot->uid, mi->id))
 		return 0;
-	if (maildrop_mentions(c->s, &a, mi->id, &mentioned, &bad) < 0 || mentioned)
-		return 0; /* a damaged maildrop is reported with the account */
-	return unmentioned(c, &a, volume, mi, slot, e);
+	/* A damaged maildrop is reported with the account. */
+	if (maildrop_state_of(c->s, &a, mi->id, &in_maildrop, &bad) < 0 ||
+	    in_maildrop == MAILDROP_HAS)
+		return 0;
+	return mend_slot(c, &a, volume, mi, slot, in_maildrop, e);
 }
 
 static bool nobody_holds(const struct message_info *mi)

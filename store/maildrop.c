@@ -27,6 +27,7 @@ struct maildrop {
 	struct idmap index; /* id -> entry, of the first `indexed`: most never need it */
 	size_t indexed;
 	struct buf trace; /* what maildrop_trace() gave last */
+	bool torn;        /* the file ended in a piece of a line */
 	bool dropped;     /* lines were overwritten in place: the totals are too high */
 };
 
@@ -137,6 +138,7 @@ static int parse(struct maildrop *m, struct err *e)
 	const char *nl = rest.n ? memrchr(rest.p, '\n', rest.n) : NULL;
 
 	rest.n = nl ? (size_t)(nl - rest.p) + 1 : 0;
+	m->torn = rest.n < m->text.n;
 	while (rest.n > 0) {
 		uint64_t at = (uint64_t)(rest.p - m->text.p);
 		bool first = at == 0;
@@ -374,26 +376,25 @@ static void release_removed(struct maildrop *m, struct err *e)
 
 /* ---- compaction --------------------------------------------------------------------------- */
 
-/* put_tombstones - those that recovery may still ask for: of messages newer than
- * their writer's checkpoint */
+/* may_forget - recovery will not ask for it any more, and its slot is let go: so a slot
+ * that holds and is not mentioned is never one that was removed */
+static bool may_forget(const struct maildrop *m, uint64_t id)
+{
+	struct err e;
+
+	return id_unix_ms(id) < writer_checkpoint_of(m->s->root, id_writer(id)) &&
+	       message_release_anywhere(m->s, id, m->a.uid, &e) == 0;
+}
+
 static void put_tombstones(const struct maildrop *m, struct maildrop_line *last,
 			   struct buf *text)
 {
-	uint32_t writer = ID_WRITERS;
-	uint64_t checkpoint_ms = 0;
-
 	for (size_t i = 0; i < m->n_tombstones; i++) {
-		uint64_t id = m->tombstones[i];
-
-		if (id_writer(id) != writer) {
-			writer = id_writer(id);
-			checkpoint_ms = writer_checkpoint_of(m->s->root, writer);
-		}
-		if (id_unix_ms(id) < checkpoint_ms)
+		if (may_forget(m, m->tombstones[i]))
 			continue;
 		last->number++;
 		last->event = MAILDROP_REMOVED;
-		last->id = id;
+		last->id = m->tombstones[i];
 		maildrop_line_print(last, m->a.uid, text);
 	}
 }
@@ -484,19 +485,26 @@ int maildrop_commit(struct maildrop *m, struct err *e)
 
 /* ---- for the rest of the store --------------------------------------------------------------- */
 
-int maildrop_mentions(struct store *s, const struct account *a, uint64_t id,
-		      bool *mentioned, struct err *e)
+int maildrop_state_of(struct store *s, const struct account *a, uint64_t id,
+		      enum maildrop_state *out, struct err *e)
 {
 	struct maildrop *m;
 
-	*mentioned = false;
+	*out = MAILDROP_NEVER_HAD;
 	if (maildrop_look(s, a, &m, e) < 0)
 		return -1;
-	*mentioned = find_entry(m, id) != NULL;
-	for (size_t i = 0; !*mentioned && i < m->n_tombstones; i++)
-		*mentioned = m->tombstones[i] == id;
+	for (size_t i = 0; i < m->n_tombstones; i++)
+		if (m->tombstones[i] == id)
+			*out = MAILDROP_HAD;
+	if (find_entry(m, id) != NULL)
+		*out = MAILDROP_HAS;
 	maildrop_close(&m);
 	return 0;
+}
+
+bool maildrop_is_torn(const struct maildrop *m)
+{
+	return m->torn;
 }
 
 int maildrop_forget(struct store *s, const struct account *a, uint64_t id, struct err *e)

@@ -97,9 +97,16 @@ int maildrop_totals(struct store *s, const struct account *a, uint64_t *messages
 int maildrop_append_slot(struct store *s, const struct account *a, unsigned volume,
 			 const struct message_info *mi, const struct message_slot *slot,
 			 struct err *e);
-/* Was this message ever put in, as far as the lines go back? */
-int maildrop_mentions(struct store *s, const struct account *a, uint64_t id,
-		      bool *mentioned, struct err *e);
+/* What a maildrop says of a message. */
+enum maildrop_state {
+	MAILDROP_NEVER_HAD, /* or has forgotten, which it does after its slot was let go */
+	MAILDROP_HAS,
+	MAILDROP_HAD, /* its removal is in the lines */
+};
+int maildrop_state_of(struct store *s, const struct account *a, uint64_t id,
+		      enum maildrop_state *out, struct err *e);
+/* The file ended in a piece of a line when this view was made. */
+bool maildrop_is_torn(const struct maildrop *m);
 /* Ends a maildrop: under its lock every message is released and the file removed.
  * The account's profile is gone already. */
 int maildrop_release_all(struct store *s, const struct account *a, struct err *e);

@@ -256,6 +256,14 @@ int message_release(struct store *s, unsigned volume, uint64_t id, uint64_t uid,
 	return rc;
 }
 
+int message_release_anywhere(struct store *s, uint64_t id, uint64_t uid, struct err *e)
+{
+	for (size_t i = 0; i < s->n_volumes; i++)
+		if (message_release(s, s->volumes[i].number, id, uid, e) < 0)
+			return -1;
+	return 0;
+}
+
 int message_hold(struct store *s, unsigned volume, uint64_t id, uint64_t uid,
 		 struct err *e)
 {

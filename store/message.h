@@ -86,6 +86,8 @@ int message_verify(struct message *m, struct err *e);
  * Idempotent: a file or slot that is gone is success. */
 int message_release(struct store *s, unsigned volume, uint64_t id, uint64_t uid,
 		    struct err *e);
+/* The same where the volume is not known. */
+int message_release_anywhere(struct store *s, uint64_t id, uint64_t uid, struct err *e);
 /* Takes a slot back that was released although the maildrop still holds the message. */
 int message_hold(struct store *s, unsigned volume, uint64_t id, uint64_t uid,
 		 struct err *e);

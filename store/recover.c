@@ -6,11 +6,12 @@
  * reserved ids are looked at.  For each slot that still holds:
  *
  *   the account is gone, or of another incarnation    release the slot
- *   its maildrop mentions the message                 nothing to do
- *   it does not, and a power cut may lie between      append the line: it may have
+ *   its maildrop has the message                      nothing to do
+ *   its maildrop says that it was removed             release the slot
+ *   it knows nothing, and a power cut may lie between append the line: it may have
  *                                                     been promised and lost
- *   it does not, and this is still the mount in which release the slot: lines are
- *   the writer lived                                  written before the 250, and none
+ *   it knows nothing, and this is still the mount in  release the slot: lines are
+ *   which the writer lived                            written before the 250, and none
  *                                                     was lost, so nobody was promised
  *
  * A file that is not a whole message was never synced, so nobody was promised it
@@ -37,34 +38,40 @@ static int recover_slot(struct recovery *r, const struct message_info *mi,
 			unsigned volume, const struct message_slot *slot, struct err *e)
 {
 	struct account a;
-	bool found, mentioned;
+	enum maildrop_state state;
+	bool found;
 
 	if (slot->state == '-')
 		return 0;
 	if (account_find(r->s, &slot->name, &a, &found, e) < 0)
 		return -1;
 	if (found && a.uid == slot->uid) {
-		if (maildrop_mentions(r->s, &a, mi->id, &mentioned, e) < 0)
+		if (maildrop_state_of(r->s, &a, mi->id, &state, e) < 0)
 			return -1;
-		if (mentioned)
+		if (state == MAILDROP_HAS)
 			return 0;
-		if (!r->same_mount) {
+		if (state == MAILDROP_NEVER_HAD && !r->same_mount) {
+			if (maildrop_append_slot(r->s, &a, volume, mi, slot, e) < 0)
+				return -1;
 			r->out->added++;
-			return maildrop_append_slot(r->s, &a, volume, mi, slot, e);
+			return 0;
 		}
 	}
 	return message_release(r->s, volume, mi->id, slot->uid, e);
 }
 
-static int recover_message(struct recovery *r, unsigned volume, struct message *m,
-			   struct err *e)
+/* A maildrop or account that is damaged must not keep the mail of others from them. */
+static void recover_message(struct recovery *r, unsigned volume, struct message *m)
 {
 	const struct message_info *mi = message_info(m);
+	struct err e;
 
-	for (size_t i = 0; i < mi->n_slots; i++)
-		if (recover_slot(r, mi, volume, &mi->slots[i], e) < 0)
-			return -1;
-	return 0;
+	for (size_t i = 0; i < mi->n_slots; i++) {
+		if (recover_slot(r, mi, volume, &mi->slots[i], &e) == 0)
+			continue;
+		r->out->failed++;
+		r->out->why = e;
+	}
 }
 
 static int recover_one(unsigned volume, uint64_t id, void *ctx, struct err *e)
@@ -72,7 +79,6 @@ static int recover_one(unsigned volume, uint64_t id, void *ctx, struct err *e)
 	struct recovery *r = ctx;
 	struct message *m;
 	bool there = false;
-	int rc;
 
 	if (id_writer(id) != r->writer->number)
 		return 0;
@@ -85,17 +91,11 @@ static int recover_one(unsigned volume, uint64_t id, void *ctx, struct err *e)
 	}
 	if (m == NULL)
 		return 0;
-	rc = recover_message(r, volume, m, e);
+	recover_message(r, volume, m);
 	message_close(&m);
-	if (rc == 0)
-		rc = message_exists(r->s, volume, id, &there, e);
-	if (rc == 0 && !there)
-		r->out->removed++;
-	/* A damaged maildrop must not keep the mail of others from them. */
-	if (rc < 0) {
-		r->out->failed++;
-		r->out->why = *e;
-	}
+	if (message_exists(r->s, volume, id, &there, e) < 0)
+		return -1;
+	r->out->removed += !there;
 	return 0;
 }
 

@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: ISC */
+#include "store/check.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <cmocka.h>
+
+#include "store/id.h"
+#include "t/unit/store/scratch.h"
+
+static const char text[] = "Subject: x\r\n\r\n..dot\r\nend\r\n.\r\n";
+
+struct fixture {
+	struct scratch s;
+	struct account alice, bob;
+	uint64_t id; /* a message to both */
+	struct check_finding last;
+};
+
+static void keep(const struct check_finding *f, void *ctx)
+{
+	struct fixture *x = ctx;
+
+	x->last = *f;
+}
+
+static struct check_result run(struct fixture *x, bool repair)
+{
+	struct check_options o = {.repair = repair, .finding = keep, .ctx = x};
+	struct check_result r;
+
+	x->last = (struct check_finding){0};
+	scratch_ok(check_run(x->s.store, &o, &r, &e_));
+	return r;
+}
+
+static void begin(struct fixture *x)
+{
+	struct account both[2];
+
+	*x = (struct fixture){0};
+	scratch_begin_with(&x->s, "", "");
+	both[0] = x->alice = scratch_account(&x->s, "alice@example.org");
+	both[1] = x->bob = scratch_account(&x->s, "bob@example.org");
+	x->id = scratch_deliver_to(&x->s, both, 2, text, NULL);
+	/* Only what the checkpoint has passed is judged. */
+	scratch_ok(store_checkpoint(x->s.store, &e_));
+}
+
+/* finds - exactly one thing, this one; repair mends it, and then all is sound */
+static void finds_and_mends(struct fixture *x, const char *invariant, const char *word)
+{
+	struct check_result r = run(x, false);
+
+	assert_int_equal(r.findings, 1);
+	assert_string_equal(x->last.invariant, invariant);
+	assert_non_null(strstr(x->last.what, word));
+	assert_false(x->last.repaired);
+	assert_int_equal(run(x, false).findings, 1); /* looking changes nothing */
+	r = run(x, true);
+	assert_true(r.findings > 0);
+	assert_int_equal(r.repaired, r.findings);
+	assert_int_equal(run(x, false).findings, 0);
+}
+
+static void set_slot(struct fixture *x, const struct account *a, char state)
+{
+	struct maildrop *m;
+	int fd = open(scratch_path(&x->s, scratch_message(x->id).s).s, O_WRONLY);
+
+	scratch_ok(maildrop_look(x->s.store, a, &m, &e_));
+	assert_int_equal(pwrite(fd, &state, 1, maildrop_entry(m, 0)->slot), 1);
+	maildrop_close(&m);
+	close(fd);
+}
+
+static void a_sound_store_has_no_findings(void **state)
+{
+	struct fixture x;
+	struct check_result r;
+
+	(void)state;
+	begin(&x);
+	r = run(&x, false);
+	assert_int_equal(r.findings, 0);
+	assert_int_equal(r.accounts, 3); /* and `default` */
+	assert_int_equal(r.messages, 1);
+	assert_int_equal(r.octets, strlen(text));
+	scratch_end(&x.s);
+}
+
+static void a_lost_message_is_named(void **state)
+{
+	struct fixture x;
+	struct check_result r;
+
+	(void)state;
+	begin(&x);
+	assert_int_equal(unlink(scratch_path(&x.s, scratch_message(x.id).s).s), 0);
+	r = run(&x, false);
+	assert_int_equal(r.findings, 2); /* it was alice's and bob's */
+	assert_string_equal(x.last.invariant, "I6");
+	assert_non_null(strstr(x.last.what, id_print(x.id).c));
+	assert_int_equal(run(&x, true).repaired, 2);
+	assert_int_equal(run(&x, false).findings, 0);
+	assert_int_equal(scratch_count(&x.s, &x.alice), 0);
+	scratch_end(&x.s);
+}
+
+static void a_slot_that_was_not_let_go_is_released(void **state)
+{
+	struct fixture x;
+	struct maildrop *m;
+
+	(void)state;
+	begin(&x);
+	scratch_ok(maildrop_open(x.s.store, &x.alice, &m, &e_));
+
+	uint32_t slot = maildrop_entry(m, 0)->slot;
+
+	maildrop_entry(m, 0)->removed = true;
+	scratch_ok(maildrop_commit(m, &e_));
+	maildrop_close(&m);
+
+	int fd = open(scratch_path(&x.s, scratch_message(x.id).s).s, O_WRONLY);
+
+	assert_int_equal(pwrite(fd, "+", 1, slot), 1);
+	close(fd);
+	finds_and_mends(&x, "I7", "alice@example.org, who removed it");
+	assert_int_equal(scratch_count(&x.s, &x.bob), 1);
+	assert_true(scratch_exists(&x.s, scratch_message(x.id).s));
+	scratch_end(&x.s);
+}
+
+static void a_slot_that_was_let_go_too_early_is_taken_back(void **state)
+{
+	struct fixture x;
+
+	(void)state;
+	begin(&x);
+	set_slot(&x, &x.bob, '-');
+	finds_and_mends(&x, "I6", "bob@example.org");
+	scratch_end(&x.s);
+}
+
+static void a_file_for_nobody_is_removed(void **state)
+{
+	struct fixture x;
+
+	(void)state;
+	begin(&x);
+	set_slot(&x, &x.alice, '-');
+	set_slot(&x, &x.bob, '-');
+	assert_int_equal(
+		unlink(scratch_path(&x.s, scratch_place("accounts", "alice@example.org",
+							"maildrop")
+						  .s)
+			       .s),
+		0);
+	assert_int_equal(
+		unlink(scratch_path(
+			       &x.s,
+			       scratch_place("accounts", "bob@example.org", "maildrop").s)
+			       .s),
+		0);
+	finds_and_mends(&x, "I9", id_print(x.id).c);
+	assert_false(scratch_exists(&x.s, scratch_message(x.id).s));
+	scratch_end(&x.s);
+}
+
+static void a_message_of_a_deleted_account_is_released(void **state)
+{
+	struct fixture x;
+
+	(void)state;
+	begin(&x);
+	/* As after a crash in the middle of a deletion, and the name added again. */
+	assert_int_equal(
+		unlink(scratch_path(&x.s, scratch_place("accounts", "alice@example.org",
+							"profile")
+						  .s)
+			       .s),
+		0);
+	scratch_account(&x.s, "alice@example.org");
+	finds_and_mends(&x, "I7", "an account that was deleted");
+	assert_int_equal(scratch_count(&x.s, &x.bob), 1);
+	scratch_end(&x.s);
+}
+
+static void a_flipped_body_is_named_and_left(void **state)
+{
+	struct fixture x;
+	struct buf file;
+
+	(void)state;
+	begin(&x);
+	buf_init(&file, 1 << 20);
+	scratch_read(&x.s, scratch_message(x.id).s, &file);
+	scratch_flip(&x.s, scratch_message(x.id).s, file.n - 10);
+	buf_fini(&file);
+	assert_int_equal(run(&x, true).findings, 1);
+	assert_string_equal(x.last.invariant, "I8");
+	assert_non_null(strstr(x.last.what, "body fails the checksum"));
+	assert_false(x.last.repaired);
+	assert_true(scratch_exists(&x.s, scratch_message(x.id).s));
+	scratch_end(&x.s);
+}
+
+/* Whatever octet of a maildrop is damaged: repair brings every message back under its
+ * own id, and the other account never notices. */
+static void any_damage_to_a_maildrop_is_mended(void **state)
+{
+	struct scratch_path path =
+		scratch_place("accounts", "alice@example.org", "maildrop");
+	struct fixture x;
+	struct buf file;
+	size_t n;
+
+	(void)state;
+	begin(&x);
+
+	uint64_t second = scratch_deliver(&x.s, &x.alice, text);
+
+	scratch_ok(store_checkpoint(x.s.store, &e_));
+	buf_init(&file, 1 << 20);
+	scratch_read(&x.s, path.s, &file);
+	n = file.n;
+	for (size_t at = 0; at < n; at++) {
+		struct maildrop *m;
+
+		scratch_write(&x.s, path.s, buf_str(&file));
+		scratch_flip(&x.s, path.s, at);
+		if (run(&x, true).findings == 0)
+			fail_msg("nobody saw that octet %zu was flipped", at);
+		assert_int_equal(run(&x, false).findings, 0);
+		scratch_ok(maildrop_look(x.s.store, &x.alice, &m, &e_));
+		if (maildrop_count(m) != 2)
+			fail_msg("octet %zu: %zu messages", at, maildrop_count(m));
+		assert_true(maildrop_entry(m, 0)->id == x.id ||
+			    maildrop_entry(m, 0)->id == second);
+		assert_true(maildrop_entry(m, 1)->id == x.id ||
+			    maildrop_entry(m, 1)->id == second);
+		maildrop_close(&m);
+		assert_int_equal(scratch_count(&x.s, &x.bob), 1);
+	}
+	buf_fini(&file);
+	scratch_end(&x.s);
+}
+
+static void a_domain_without_a_template_gets_one(void **state)
+{
+	struct fixture x;
+	struct name n;
+
+	(void)state;
+	begin(&x);
+	n = scratch_name(&x.s, "default@example.org");
+	scratch_ok(account_delete(x.s.store, &n, &e_));
+	finds_and_mends(&x, "I3", "example.org");
+	scratch_end(&x.s);
+}
+
+static void what_the_checkpoint_has_not_passed_is_left_alone(void **state)
+{
+	struct fixture x;
+
+	(void)state;
+	begin(&x);
+
+	scratch_deliver(&x.s, &x.bob, text);
+	assert_int_equal(
+		unlink(scratch_path(
+			       &x.s,
+			       scratch_place("accounts", "bob@example.org", "maildrop").s)
+			       .s),
+		0);
+	/* Of bob's two messages the old one is a finding, the new one might be a
+	 * delivery that is under way. */
+	assert_int_equal(run(&x, false).findings, 1);
+	assert_non_null(strstr(x.last.what, id_print(x.id).c));
+	scratch_end(&x.s);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_sound_store_has_no_findings),
+		cmocka_unit_test(a_lost_message_is_named),
+		cmocka_unit_test(a_slot_that_was_not_let_go_is_released),
+		cmocka_unit_test(a_slot_that_was_let_go_too_early_is_taken_back),
+		cmocka_unit_test(a_file_for_nobody_is_removed),
+		cmocka_unit_test(a_message_of_a_deleted_account_is_released),
+		cmocka_unit_test(a_flipped_body_is_named_and_left),
+		cmocka_unit_test(any_damage_to_a_maildrop_is_mended),
+		cmocka_unit_test(a_domain_without_a_template_gets_one),
+		cmocka_unit_test(what_the_checkpoint_has_not_passed_is_left_alone),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
