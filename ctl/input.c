@@ -28,7 +28,6 @@ static int more(struct input *in, struct err *e)
 
 	must(to != NULL && room > 0);
 
-	/* Not again after EINTR: only the prompt for a password catches signals. */
 	ssize_t n = read(in->fd, to, room);
 
 	if (n < 0)

@@ -5,8 +5,11 @@
 #include "ctl/ctl.h"
 #include "ctl/input.h"
 
+#include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/signalfd.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -32,54 +35,74 @@ static int first_line(int fd, struct buf *out, bool *end, struct err *e)
 
 /* ---- the prompt ---------------------------------------------------------------------- */
 
-static const int fatal[] = {SIGINT, SIGTERM, SIGQUIT, SIGHUP};
-static volatile sig_atomic_t caught;
-
-static void catch (int number)
+/* wait_for_line - or for a signal, which stays pending */
+static int wait_for_line(int signals, struct err *e)
 {
-	caught = number;
+	struct pollfd fds[] = {{STDIN_FILENO, POLLIN, 0}, {signals, POLLIN, 0}};
+
+	while (poll(fds, countof(fds), -1) < 0)
+		if (errno != EINTR)
+			return err_sys(e, "ask the terminal");
+	return fds[1].revents ? err_set(e, ERR_TEMP, "4.3.0", "interrupted") : 0;
 }
 
-/* type_silently - a signal that would end the program while the terminal does not
- * echo ends the reading instead, and is raised again afterwards */
-static int type_silently(const char *prompt, struct buf *out, bool *end, struct err *e)
+static int ask_silently(const char *prompt, int signals, struct buf *out, struct err *e)
 {
-	struct sigaction old[countof(fatal)], act = {.sa_handler = catch};
 	struct termios echo, silent;
+	bool end;
 
 	if (tcgetattr(STDIN_FILENO, &echo) < 0)
 		return err_sys(e, "ask the terminal");
-	caught = 0;
-	for (size_t i = 0; i < countof(fatal); i++)
-		sigaction(fatal[i], &act, &old[i]);
 	silent = echo;
 	silent.c_lflag &= ~(tcflag_t)ECHO;
 	/* The prompt comes last: what is typed after it is neither echoed nor dropped. */
 	tcsetattr(STDIN_FILENO, TCSAFLUSH, &silent);
 	fputs(prompt, stderr);
 
-	int rc = first_line(STDIN_FILENO, out, end, e);
+	int rc = wait_for_line(signals, e);
 
+	if (rc == 0)
+		rc = first_line(STDIN_FILENO, out, &end, e);
 	tcsetattr(STDIN_FILENO, TCSAFLUSH, &echo);
 	fputc('\n', stderr);
+	return rc;
+}
+
+/* ask - a signal that would end the program while the terminal does not echo is kept
+ * back until it does again, and then ends it */
+static int ask(const char *prompt, struct buf *out, struct err *e)
+{
+	static const int fatal[] = {SIGINT, SIGTERM, SIGQUIT, SIGHUP};
+	sigset_t set, old;
+	int rc = -1;
+
+	sigemptyset(&set);
 	for (size_t i = 0; i < countof(fatal); i++)
-		sigaction(fatal[i], &old[i], NULL);
-	if (caught)
-		raise(caught);
+		sigaddset(&set, fatal[i]);
+	sigprocmask(SIG_BLOCK, &set, &old);
+
+	int signals = signalfd(-1, &set, SFD_CLOEXEC);
+
+	if (signals < 0)
+		err_sys(e, "signalfd");
+	else
+		rc = ask_silently(prompt, signals, out, e);
+	if (signals >= 0)
+		close(signals);
+	sigprocmask(SIG_SETMASK, &old, NULL);
 	return rc;
 }
 
 static int ask_twice(struct buf *out, struct err *e)
 {
 	struct buf again;
-	bool end, end_again;
 
 	buf_init_secret(&again, PASSWORD_MAX);
 
-	int rc = type_silently("Password: ", out, &end, e);
+	int rc = ask("Password: ", out, e);
 
 	if (rc == 0 && out->n > 0)
-		rc = type_silently("The same again: ", &again, &end_again, e);
+		rc = ask("The same again: ", &again, e);
 	if (rc == 0 && !str_eq(buf_str(out), buf_str(&again)))
 		rc = err_set(e, ERR_PERM, "5.7.0", "the two passwords differ");
 	buf_fini_secret(&again);
