@@ -256,10 +256,10 @@ static void the_examples_of_the_document_are_whole(void **state UNUSED)
 		if (inside)
 			buf_put(&text, str_of(line));
 		if (inside && str_starts(str_of(line), STR("sum "))) {
-			struct str first = buf_str(&text);
+			struct str first = buf_str(&text), word = str_word(&first);
 			char kind[64];
 
-			snprintf(kind, sizeof kind, STR_FMT, STR_ARG(str_word(&first)));
+			snprintf(kind, sizeof kind, STR_FMT, STR_ARG(word));
 			assert_true(whole(buf_str(&text), kind));
 			records++;
 		}
