@@ -2,8 +2,8 @@
 /*
  * popstore-milter - judges recipients for Sendmail and Postfix, through libmilter
  *
- * libmilter owns the socket, the threads and the signals of this process, and
- * gives its callbacks no argument of ours: hence the one static pointer.
+ * libmilter owns the socket and the threads of this process, and gives its callbacks
+ * no argument of ours: hence the one static pointer.
  *
  *   MAIL FROM   remember the announced size, forget everything else
  *   RCPT TO     ask for the verdict, answer with its code
