@@ -387,6 +387,43 @@ int account_delete(struct store *s, const struct name *name, struct err *e)
 	return rc;
 }
 
+/* is_remnant - an empty profile was linked, but its octets never reached the disk */
+static int is_remnant(struct store *s, const struct name *name, bool *remnant,
+		      struct err *e)
+{
+	struct storage_file *f;
+	struct place profile;
+	uint64_t size = 0;
+	bool found;
+	int rc;
+
+	name_place("accounts", name, "profile", &profile);
+	if (storage_file_open(store_root(s), profile.path, STORAGE_READ, &f, &found, e) <
+	    0)
+		return -1;
+	rc = found ? storage_file_size(f, &size, e) : 0;
+	storage_file_close(&f);
+	*remnant = rc == 0 && size == 0;
+	return rc;
+}
+
+int account_clear_remnant(struct store *s, const struct name *name, bool *cleared,
+			  struct err *e)
+{
+	struct storage_file *lock;
+
+	*cleared = false;
+	if (tree_lock(store_root(s), &lock, e) < 0)
+		return -1;
+
+	int rc = is_remnant(s, name, cleared, e);
+
+	if (rc == 0 && *cleared)
+		rc = clear_leftovers(s, name, e);
+	storage_file_close(&lock);
+	return rc;
+}
+
 int account_usage(struct store *s, const struct account *a, struct account_usage *out,
 		  struct err *e)
 {

@@ -61,6 +61,11 @@ int account_update(struct store *s, const struct account *a, struct err *e);
  * holds the maildrop.  Once the profile is gone it is deleted, durably, whatever
  * fails then: *e says so, and `popstore check --repair` releases the rest. */
 int account_delete(struct store *s, const struct name *name, struct err *e);
+/* For check: removes what a crash left of an account that nobody can use: its directory
+ * without a profile (a deletion that was stopped) or with an empty one (a batch that was
+ * never synced).  *cleared is false when there is no such remnant. */
+int account_clear_remnant(struct store *s, const struct name *name, bool *cleared,
+			  struct err *e);
 /* What the maildrop holds: one read of its tail. */
 int account_usage(struct store *s, const struct account *a, struct account_usage *out,
 		  struct err *e);

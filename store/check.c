@@ -108,28 +108,37 @@ static int check_forwarding(const struct name *name, bool *more UNUSED, void *ct
 
 /* ---- accounts -------------------------------------------------------------------------- */
 
+/* no_account - there is no profile, or none that can be read */
+static int no_account(struct check *c, const struct name *name, const char *why)
+{
+	bool cleared = false;
+	struct err e;
+
+	/* What it held is found with the messages.  A deletion may be under way: then it
+	 * is not cleared, and not for us to clear. */
+	if (c->o->repair && account_clear_remnant(c->s, name, &cleared, &e) < 0)
+		why = e.text;
+	check_report(c, "I4", cleared, "%s", why);
+	return 0;
+}
+
 static int check_place(const struct name *name, bool *more UNUSED, void *ctx,
 		       struct err *e)
 {
 	struct check *c = ctx;
 	struct account a;
+	struct err why;
 	bool found;
 
 	c->result->accounts++;
 	if (c->o->progress != NULL)
 		c->o->progress(c->result->accounts, c->result->messages, c->o->ctx);
-	if (account_find(c->s, name, &a, &found, e) < 0) {
-		check_report(c, "I2", false, "%s", e->text);
-		return 0;
-	}
+	if (account_find(c->s, name, &a, &found, &why) < 0)
+		return no_account(c, name, why.text);
 	if (found)
 		return check_account(c, &a, e);
-
-	/* A deletion that a crash stopped.  Its slots are found with the messages; the
-	 * rest goes when the name is added again. */
-	check_report(c, "I4", false,
-		     "account %s was deleted halfway; add and delete it again", name->s);
-	return 0;
+	err_set(&why, ERR_TEMP, "4.3.0", "account %s was deleted halfway", name->s);
+	return no_account(c, name, why.text);
 }
 
 int check_run(struct store *s, const struct check_options *o, struct check_result *out,

@@ -260,6 +260,32 @@ static void a_domain_without_a_template_gets_one(void **state)
 	scratch_end(&x.s);
 }
 
+static void remnants_of_accounts_are_cleared(void **state)
+{
+	struct scratch_path profile =
+		scratch_place("accounts", "alice@example.org", "profile");
+	struct fixture x;
+
+	(void)state;
+	begin(&x);
+	assert_int_equal(unlink(scratch_path(&x.s, profile.s).s), 0);
+	assert_int_equal(run(&x, false).findings, 2); /* and her slot */
+	assert_int_equal(run(&x, true).repaired, 2);
+	assert_int_equal(run(&x, false).findings, 0);
+
+	/* A batch whose octets never reached the disk. */
+	scratch_account(&x.s, "alice@example.org");
+	scratch_write(&x.s, profile.s, STR(""));
+	finds_and_mends(&x, "I4", "alice@example.org");
+	scratch_account(&x.s, "alice@example.org");
+
+	/* Damage is no remnant: somebody's mail is behind it. */
+	scratch_flip(&x.s, profile.s, 30);
+	assert_int_equal(run(&x, true).repaired, 0);
+	assert_true(scratch_exists(&x.s, profile.s));
+	scratch_end(&x.s);
+}
+
 static void what_the_checkpoint_has_not_passed_is_left_alone(void **state)
 {
 	struct fixture x;
@@ -293,6 +319,7 @@ int main(void)
 		cmocka_unit_test(a_flipped_body_is_named_and_left),
 		cmocka_unit_test(any_damage_to_a_maildrop_is_mended),
 		cmocka_unit_test(a_domain_without_a_template_gets_one),
+		cmocka_unit_test(remnants_of_accounts_are_cleared),
 		cmocka_unit_test(what_the_checkpoint_has_not_passed_is_left_alone),
 	};
 
