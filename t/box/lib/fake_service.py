@@ -47,6 +47,12 @@ def serve(listeners, wake):
 
 
 def main():
+    # Before "start" is said: a test may signal whoever said it.
+    wake, wake_end = os.pipe()
+    os.set_blocking(wake_end, False)
+    signal.set_wakeup_fd(wake_end)
+    for sig in (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1):
+        signal.signal(sig, lambda *_: None)
     listeners = inherited()
     names = os.environ["LISTEN_FDNAMES"] if listeners else ""
     say(f"start args={','.join(sys.argv[2:])} sockets={names} group={os.getpgid(0)}")
@@ -60,11 +66,6 @@ def main():
     if PROGRAM == "popstore":
         say("done")
         return
-    wake, wake_end = os.pipe()
-    os.set_blocking(wake_end, False)
-    signal.set_wakeup_fd(wake_end)
-    for sig in (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1):
-        signal.signal(sig, lambda *_: None)
     if "wait" not in todo:
         notify(b"READY=1")
     serve(listeners, wake)
