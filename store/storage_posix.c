@@ -180,11 +180,31 @@ static int read_some(int fd, uint64_t at, char *to, size_t n, size_t *got)
 	return r < 0 ? -1 : 0;
 }
 
+/* read_to_end - *fits is false when there is more than `out` has room for */
+static int read_to_end(int fd, struct buf *out, bool *fits)
+{
+	for (uint64_t at = 0;;) {
+		size_t room = out->max - out->n, n = room < 4096 ? room : 4096, got;
+		char beyond, *to = room ? buf_reserve(out, n) : &beyond;
+
+		if (read_some(fd, at, to, room ? n : 1, &got) < 0)
+			return -1;
+		*fits = room > 0 || got == 0;
+		if (room == 0)
+			return 0;
+		buf_used(out, got);
+		at += got;
+		if (got < n)
+			return 0;
+	}
+}
+
 int storage_read(struct storage *st, const char *path, struct buf *out, bool *found,
 		 struct err *e)
 {
 	int fd = openat(st->dir, path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-	int rc = -1;
+	bool fits;
+	int rc;
 
 	*found = fd >= 0;
 	if (fd < 0) {
@@ -192,25 +212,12 @@ int storage_read(struct storage *st, const char *path, struct buf *out, bool *fo
 			return 0;
 		return err_sys(e, "open %s/%s", st->name, path);
 	}
-	for (;;) {
-		size_t room = out->max - out->n < 4096 ? out->max - out->n : 4096, got;
-		char *to = room ? buf_reserve(out, room) : NULL;
-
-		if (to == NULL) {
-			err_set(e, ERR_TEMP, "4.3.0", "%s/%s is longer than %zu octets",
-				st->name, path, out->max);
-			break;
-		}
-		if (read_some(fd, out->n, to, room, &got) < 0) {
-			err_sys(e, "read %s/%s", st->name, path);
-			break;
-		}
-		buf_used(out, got);
-		if (got < room) {
-			rc = 0;
-			break;
-		}
-	}
+	rc = read_to_end(fd, out, &fits);
+	if (rc < 0)
+		err_sys(e, "read %s/%s", st->name, path);
+	else if (!fits)
+		rc = err_set(e, ERR_TEMP, "4.3.0", "%s/%s is longer than %zu octets",
+			     st->name, path, out->max);
 	close(fd);
 	return rc;
 }
