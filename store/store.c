@@ -333,10 +333,12 @@ struct volume *store_pick_volume(struct store *s, struct err *e)
 	unsigned start = atomic_fetch_add(&s->next_volume, 1);
 	struct volume *roomiest = NULL, *v;
 	uint64_t most = 0;
+	/* The root, where it takes none, has no turn: its neighbour would get it. */
+	size_t first = s->volumes[0].writable ? 0 : 1, turns = s->n_volumes - first;
 
-	for (size_t i = 0; i < s->n_volumes; i++) {
-		v = &s->volumes[(start + i) % s->n_volumes];
-		if (!v->writable || storage_failed(v->storage))
+	for (size_t i = 0; i < turns; i++) {
+		v = &s->volumes[first + (start + i) % turns];
+		if (storage_failed(v->storage))
 			continue;
 
 		uint64_t n = room_of(v);
