@@ -131,20 +131,17 @@ static inline void scratch_domain(struct scratch *s, const char *name,
 	scratch_ok(domain_add(s->store, &d, &e_));
 }
 
-/* A directory and the settings, no store yet.  `store` stands in that section of the
- * configuration, `rest` behind it; %s in `store` is the scratch directory. */
-static inline void scratch_settings(struct scratch *s, const char *store,
-				    const char *rest)
+/* Writes the configuration and reads it.  `store` stands in that section, `rest` behind
+ * it; %s in `store` is the scratch directory. */
+static inline void scratch_configure(struct scratch *s, const char *store,
+				     const char *rest)
 {
-	const char *tmp = getenv("TMPDIR"), *at = strstr(store, "%s");
+	const char *at;
 	struct buf conf;
 
-	*s = (struct scratch){0};
-	snprintf(s->dir, sizeof s->dir, "%s/popstore-unit-XXXXXX", tmp ? tmp : "/tmp");
-	assert_non_null(mkdtemp(s->dir));
 	buf_init(&conf, 4096);
 	buf_printf(&conf, "store { root = \"%s/store\" ", s->dir);
-	for (; at != NULL; at = strstr(store, "%s")) {
+	while ((at = strstr(store, "%s")) != NULL) {
 		buf_put(&conf, (struct str){store, (size_t)(at - store)});
 		buf_put(&conf, str_of(s->dir));
 		store = at + 2;
@@ -152,7 +149,20 @@ static inline void scratch_settings(struct scratch *s, const char *store,
 	buf_printf(&conf, "%s }\n%s\n", store, rest);
 	scratch_write(s, "popstore.conf", buf_str(&conf));
 	buf_fini(&conf);
+	settings_free(&s->set);
 	scratch_ok(settings_read(scratch_path(s, "popstore.conf").s, &s->set, &e_));
+}
+
+/* A directory and the settings, no store yet. */
+static inline void scratch_settings(struct scratch *s, const char *store,
+				    const char *rest)
+{
+	const char *tmp = getenv("TMPDIR");
+
+	*s = (struct scratch){0};
+	snprintf(s->dir, sizeof s->dir, "%s/popstore-unit-XXXXXX", tmp ? tmp : "/tmp");
+	assert_non_null(mkdtemp(s->dir));
+	scratch_configure(s, store, rest);
 }
 
 static inline void scratch_begin_with(struct scratch *s, const char *store,
