@@ -8,6 +8,7 @@ of them trusts, so that it sees what a stranger sees.
 """
 
 import re
+import shlex
 import shutil
 import smtplib
 import subprocess
@@ -64,6 +65,10 @@ class Mta:
                 assert code == 250, text
             return answers
 
+    def sendmail_script(self):
+        """A sendmail(1) that submits to this instance."""
+        raise NotImplementedError
+
     def queue(self):
         raise NotImplementedError
 
@@ -89,7 +94,7 @@ mydestination =
 alias_maps =
 local_recipient_maps =
 default_database_type = hash
-relayhost = [127.0.0.1]:{outside}
+relayhost = [{outside.host}]:{outside.port}
 # A test that has to wait for a retry waits a second.
 minimal_backoff_time = 1s
 maximal_backoff_time = 2s
@@ -140,7 +145,7 @@ class Postfix(Mta):
             (self.dir / folder).mkdir()
         shutil.chown(self.dir / "data", "postfix")
         (etc / "main.cf").write_text(
-            POSTFIX_MAIN.format(dir=self.dir, host=HOST, outside=self.outside.port)
+            POSTFIX_MAIN.format(dir=self.dir, host=HOST, outside=self.outside)
             + example("postfix/10-delivery.cf", {"127.0.0.1:24": self.recorder.address})
             + example(f"postfix/20-{self.early}.cf", early) + self.extra, encoding="utf-8")
         (etc / "master.cf").write_text(POSTFIX_MASTER.format(smtp=self.address),
@@ -173,7 +178,6 @@ class Postfix(Mta):
             place.discard(self.dir)
 
     def sendmail_script(self):
-        """A sendmail(1) that submits to this instance."""
         return ("#!/bin/sh\n"
                 f"exec {place.tool('sendmail')} -C {self.dir / 'etc'} \"$@\"\n")
 
@@ -242,6 +246,7 @@ class Sendmail(Mta):
         self.dir = place.scratch("sendmail", "/run")
         self.address = f"127.0.0.1:{free_port()}"
         self.recorder = Recorder(site.lmtp_socket, str(self.dir / "lmtp"))
+        self.outside = Outside()
         self.site = site
 
     def _configure(self, tree):
@@ -252,7 +257,10 @@ class Sendmail(Mta):
         mc.write_text(example("sendmail/popstore.mc", {
             "/run/popstore/lmtp": self.recorder.address,
             "inet:8891@127.0.0.1": f"inet:{mport}@{mhost}",
-            "Addr=0.0.0.0, Port=25": f"Addr={host}, Port={port}"}), encoding="utf-8")
+            # With it, what only a test needs: the rest of the world on this machine.
+            "Addr=0.0.0.0, Port=25')dnl": f"""Addr={host}, Port={port}')dnl
+define(`SMART_HOST', `[{self.outside.host}]')dnl
+define(`RELAY_MAILER_ARGS', `TCP $h {self.outside.port}')dnl"""}), encoding="utf-8")
         made = subprocess.run([tree / "usr/bin/m4", f"-D_CF_DIR_={cf}/", cf / "m4/cf.m4", mc],
                               check=True, capture_output=True)
         assert made.stderr == b"", made.stderr.decode()
@@ -269,20 +277,23 @@ class Sendmail(Mta):
         options = {"QueueDirectory": "queue", "PidFile": "pid", "ServiceSwitchFile": "switch",
                    "HostsFile": "hosts", "AliasFile": None, "StatusFile": None,
                    "HostStatusDirectory": None, "HelpFile": None}
+        (libraries,) = (tree / "usr/lib").glob("*-linux-gnu*")
         # Without a dot in the machine's name it sleeps a minute first, so it gets a name
         # of its own.
-        argv = ["unshare", "--uts", "sh", "-c", f"hostname {HOST} && exec \"$@\"", "sh",
-                tree / "usr/libexec/sendmail/sendmail", "-C", self.dir / "sendmail.cf",
-                "-bD", "-q1s", "-X", self.dir / "traffic"]
-        argv += [f"-O{k}={self.dir / v if v else ''}" for k, v in options.items()]
-        (libraries,) = (tree / "usr/lib").glob("*-linux-gnu*")
-        self.daemon = Daemon(argv, self.dir / "log",
-                             env={"LD_LIBRARY_PATH": str(libraries)}).start()
+        self.argv = ["env", f"LD_LIBRARY_PATH={libraries}",
+                     "unshare", "--uts", "sh", "-c", f"hostname {HOST} && exec \"$@\"", "sh",
+                     tree / "usr/libexec/sendmail/sendmail", "-C", self.dir / "sendmail.cf"]
+        self.argv += [f"-O{k}={self.dir / v if v else ''}" for k, v in options.items()]
+        self.daemon = Daemon(self.argv + ["-bD", "-q1s", "-X", self.dir / "traffic"],
+                             self.dir / "log").start()
         try:
             wait_listening(self.address, self.daemon.running)
         except AssertionError as e:
             raise AssertionError(f"{e}\n{self.tail()}") from None
         return self
+
+    def sendmail_script(self):
+        return f"#!/bin/sh\nexec {shlex.join(map(str, self.argv))} \"$@\"\n"
 
     def stop(self):
         try:
@@ -290,6 +301,7 @@ class Sendmail(Mta):
             self.daemon.process.wait(DEADLINE)
         finally:
             self.recorder.close()
+            self.outside.close()
             self.daemon.kill()
             place.discard(self.dir)
 

@@ -89,10 +89,13 @@ class Recorder(_Listener):
 
 
 class Outside(_Listener):
-    """The rest of the Internet: an SMTP server that takes everything."""
+    """The rest of the Internet: an SMTP server that takes everything.  Not at 127.0.0.1,
+    for an MTA that listens there takes that for itself."""
+
+    host = "127.0.0.6"
 
     def __init__(self):
-        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.listener = socket.create_server((self.host, 0))
         self.port = self.listener.getsockname()[1]
         self.mail = []  # (sender, [recipients], content)
         self._serve()
