@@ -19,6 +19,7 @@ import os
 
 import pytest
 
+from lib import place
 from lib.site import Site
 from lib.talk import WAYS, Talker
 
@@ -30,6 +31,10 @@ os.environ["LC_ALL"] = "C.UTF-8"
 os.environ["TZ"] = "UTC"
 
 
+def pytest_sessionfinish():
+    place.finish_discarding()
+
+
 @pytest.fixture(scope="session")
 def site():
     s = Site("shared", domains=("example.org", "example.com"))
@@ -39,6 +44,7 @@ def site():
         s.start()
         yield s
         s.assert_sound()
+        s.daemon.assert_no_errors()
     finally:
         s.end()
 

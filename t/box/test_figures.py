@@ -63,6 +63,11 @@ def test_nothing_is_synced_for_reading(quiet, tmp_path):
     assert trace.calls == []
 
 
+# Other threads waiting, and the memory and locks of a sanitizer.
+NOT_IO = {"epoll_wait", "futex", "mmap", "munmap", "madvise", "mprotect", "sigaltstack",
+          "restart_syscall", "getpid", "gettid"}
+
+
 def retr_calls(site, tmp_path, body):
     name = site.new_account()
     content = message(body=body)
@@ -82,10 +87,11 @@ def test_system_calls_of_a_retr(quiet, tmp_path, octets):
     """Read the command, open, look, answer, sendfile, close.  Beside that only reading
     for the checksum: a damaged message is noticed before its first octet is sent."""
     trace = retr_calls(quiet, tmp_path, b"0123456789abcde\r\n" * (octets // 17 + 1))
-    reads = len(trace.named("pread64")) / 10
-    others = len(trace.calls) / 10 - reads
+    calls = [name for name, _ in trace.calls if name not in NOT_IO]
+    reads = calls.count("pread64") / 10
+    others = len(calls) / 10 - reads
     print(f"{octets} octets: {reads} reads and {others} other system calls a RETR")
     assert reads <= 3 + octets / 65536
-    # Beside the ten: the call that strace interrupts, and a scheduler's tick or two.
-    assert others <= 6.5
-    assert len(trace.named("sendfile")) == 10
+    # Beside the ten: the two that strace finds waiting and interrupts.
+    assert others <= 6.2
+    assert calls.count("sendfile") == 10

@@ -125,6 +125,10 @@ def test_daemon_stops_cleanly(tmp_path):
      "signal.signal(15, lambda *a: sys.exit(0))\n"
      "print('==1==ERROR: AddressSanitizer: heap', file=sys.stderr)\n"
      "print('ready', file=sys.stderr, flush=True)\ntime.sleep(60)", "found in the log"),
+    ("import os, sys, signal, time\n"
+     "signal.signal(15, lambda *a: sys.exit(0))\n"
+     "print('p[1]: event=dispatch.ended level=warn pid=2 signal=11 then=x', file=sys.stderr)\n"
+     "print('ready', file=sys.stderr, flush=True)\ntime.sleep(60)", "found in the log"),
 ])
 def test_daemon_bad_ends_are_noticed(tmp_path, code, why):
     d = Daemon(python(code), tmp_path / "log").start()

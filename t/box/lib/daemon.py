@@ -10,9 +10,11 @@ import time
 
 from .wire import DEADLINE
 
-# What a sanitizer, an assertion of ours (must()) or libc prints when it finds something.
+# What a sanitizer, a broken promise of ours (must()) or libc prints when it finds something,
+# and what popstored says of a worker that crashed (SIGILL, ABRT, BUS, FPE, SEGV, SYS).
 FINDING = re.compile(r"ERROR: \w*Sanitizer|runtime error:|SUMMARY: \w*Sanitizer"
-                     r"|event=\S*must|stack smashing|free\(\): |malloc\(\): ")
+                     r"|event=broken\.promise|stack smashing|free\(\): |malloc\(\): "
+                     r"|event=dispatch\.ended .*signal=(4|6|7|8|11|31)\b")
 
 
 class Daemon:
@@ -115,6 +117,11 @@ class Daemon:
         assert not ended_itself, f"had ended by itself with {rc}:\n{self.tail()}"
         assert rc == status, f"ended with {rc}:\n{self.tail()}"
         self.assert_clean()
+
+    def assert_no_errors(self):
+        """Nothing that an admin would have to look at: where a test breaks nothing."""
+        bad = [line for line in self.lines if " level=error " in line]
+        assert not bad, "errors in the log:\n" + "\n".join(bad)
 
     def _wait_closed(self):
         self.reader.join(DEADLINE)

@@ -4,6 +4,7 @@
 import os
 import pwd
 import shutil
+import subprocess
 import tempfile
 from pathlib import Path
 
@@ -49,8 +50,19 @@ def scratch(name, under=None):
     return path
 
 
+_removals = []
+
+
 def discard(path):
+    """Removing thousands of files may take longer than the test that made them, so
+    nobody waits for it before the end of the run."""
     if os.environ.get("POPSTORE_KEEP"):
         print(f"kept: {path}")
     else:
-        shutil.rmtree(path)
+        _removals.append(subprocess.Popen(["rm", "-rf", "--", path]))
+
+
+def finish_discarding():
+    for removal in _removals:
+        assert removal.wait(120) == 0, "a scratch folder could not be removed"
+    _removals.clear()
