@@ -251,12 +251,11 @@ class Sendmail(Mta):
 
     def _configure(self, tree):
         host, port = self.address.split(":")
-        mhost, mport = self.site.milter.split(":")
         cf = tree / "usr/share/sendmail/cf"
         mc = self.dir / "popstore.mc"
         mc.write_text(example("sendmail/popstore.mc", {
             "/run/popstore/lmtp": self.recorder.address,
-            "inet:8891@127.0.0.1": f"inet:{mport}@{mhost}",
+            "unix:/run/popstore/milter": self.site.conf["milter"]["listen"][0],
             # With it, what only a test needs: the rest of the world on this machine.
             "Addr=0.0.0.0, Port=25')dnl": f"""Addr={host}, Port={port}')dnl
 define(`SMART_HOST', `[{self.outside.host}]')dnl
