@@ -594,6 +594,10 @@ def test_a_quit_that_fails_says_so(make_site, call):
     assert set(files[1:]) <= site.message_files() and len(messages) in (2, 3)
     for got, i in zip(messages[-2:], (1, 2)):
         split_trace(got, message(f"number {i}", BODY))
+    # A line that was written and not synced may count after all; then the message's
+    # file is left over, which is the safe error, and mended.
+    if call == "fdatasync":
+        site.ctl("check", "--repair")
     site.assert_sound()
 
 
