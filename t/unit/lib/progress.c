@@ -3,6 +3,7 @@
 #include "lib/progress.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -68,13 +69,26 @@ static void close_terminal(struct terminal *t)
 	close(t->master);
 }
 
-/* shown - what reached the terminal since the last call */
+/* assert_shown - what reached the terminal since the last call.  The kernel hands it on
+ * in its own time, so what is expected is waited for; what comes unexpected is seen
+ * here or by the next call. */
 static void assert_shown(const struct terminal *t, const char *expected)
 {
+	struct pollfd p = {.fd = t->master, .events = POLLIN};
 	char text[1000] = "";
-	ssize_t n = read(t->master, text, sizeof text - 1);
+	size_t at = 0;
 
-	(void)n; /* nothing to read is EAGAIN, and the text stays empty */
+	while (at < strlen(expected) && poll(&p, 1, 10000) == 1) {
+		ssize_t n = read(t->master, text + at, sizeof text - 1 - at);
+
+		assert_true(n > 0);
+		at += (size_t)n;
+	}
+	if (at == strlen(expected)) {
+		ssize_t n = read(t->master, text + at, sizeof text - 1 - at);
+
+		(void)n; /* nothing to read is EAGAIN, and the text stays as it is */
+	}
 	assert_string_equal(text, expected);
 }
 
