@@ -23,18 +23,19 @@ static bool still_there(struct check *c, const struct account *a, uint64_t id)
 	return there;
 }
 
-static int missing(struct check *c, const struct account *a,
-		   const struct maildrop_entry *en, struct err *e)
+static void missing(struct check *c, const struct account *a,
+		    const struct maildrop_entry *en)
 {
+	struct err why = {0};
+	bool forgotten;
+
 	if (!still_there(c, a, en->id))
-		return 0;
-	if (c->o->repair && maildrop_forget(c->s, a, en->id, e) < 0)
-		return -1;
-	check_report(c, "I6", c->o->repair,
-		     "%s: message %s is gone (volume %u); it cannot be brought back%s",
-		     a->name.s, id_print(en->id).c, en->volume,
-		     c->o->repair ? ", the maildrop forgets it" : "");
-	return 0;
+		return;
+	forgotten = c->o->repair && maildrop_forget(c->s, a, en->id, &why) == 0;
+	check_report(c, "I6", forgotten,
+		     "%s: message %s is gone (volume %u); it cannot be brought back%s%s",
+		     a->name.s, id_print(en->id).c, en->volume, c->o->repair ? ", " : "",
+		     forgotten ? "the maildrop forgets it" : why.text);
 }
 
 static const struct message_slot *slot_of(const struct message_info *mi, uint64_t uid)
@@ -72,8 +73,10 @@ static int check_entry(struct check *c, const struct account *a,
 		message_close(&m);
 		return 0;
 	}
-	if (m == NULL)
-		return missing(c, a, en, e);
+	if (m == NULL) {
+		missing(c, a, en);
+		return 0;
+	}
 
 	const struct message_info *mi = message_info(m);
 
@@ -92,15 +95,18 @@ static int check_entry(struct check *c, const struct account *a,
 	return rc;
 }
 
-static int repair_maildrop(struct check *c, const struct account *a, const char *why,
-			   struct err *e)
+/* mend_maildrop - false when it stays as it is */
+static bool mend_maildrop(struct check *c, const struct account *a, const char *what)
 {
+	struct err why = {0};
 	uint64_t lost;
+	bool mended = c->o->repair && maildrop_rebuild(c->s, a, &lost, &why) == 0;
 
-	if (c->o->repair && maildrop_rebuild(c->s, a, &lost, e) < 0)
-		return -1;
-	check_report(c, "I5", c->o->repair, "%s", why);
-	return 0;
+	if (c->o->repair && !mended)
+		check_report(c, "I5", false, "%s; %s", what, why.text);
+	else
+		check_report(c, "I5", mended, "%s", what);
+	return mended;
 }
 
 /* look_whole - a torn end is a finding too: the next writer would cut it off, but nothing
@@ -130,10 +136,10 @@ int check_account(struct check *c, const struct account *a, struct err *e)
 		check_report(c, "I4", false, "account %s is in no domain of this store",
 			     a->name.s);
 	if (look_whole(c, a, &m, &why) < 0) {
-		if (repair_maildrop(c, a, why.text, e) < 0)
+		if (!mend_maildrop(c, a, why.text))
+			return 0;
+		if (maildrop_look(c->s, a, &m, e) < 0)
 			return -1;
-		if (!c->o->repair || maildrop_look(c->s, a, &m, e) < 0)
-			return c->o->repair ? -1 : 0;
 	}
 	for (size_t i = 0; rc == 0 && i < maildrop_count(m); i++)
 		rc = check_entry(c, a, maildrop_entry(m, i), e);

@@ -207,20 +207,27 @@ int maildrop_look(struct store *s, const struct account *a, struct maildrop **ou
 	return 0;
 }
 
+int maildrop_lease(struct store *s, const struct account *a, struct storage_lease **out,
+		   struct err *e)
+{
+	struct place place;
+
+	name_place("accounts", &a->name, "session", &place);
+	if (storage_lease_take(s->root, place.path, out, e) == 0)
+		return 0;
+	if (e->sys == ENOENT)
+		return err_set(e, ERR_PERM, "5.1.1", "account %s was deleted", a->name.s);
+	return -1;
+}
+
 int maildrop_open(struct store *s, const struct account *a, struct maildrop **out,
 		  struct err *e)
 {
 	struct storage_lease *lease;
-	struct place place;
 
 	*out = NULL;
-	name_place("accounts", &a->name, "session", &place);
-	if (storage_lease_take(s->root, place.path, &lease, e) < 0) {
-		if (e->sys == ENOENT)
-			return err_set(e, ERR_PERM, "5.1.1", "account %s was deleted",
-				       a->name.s);
+	if (maildrop_lease(s, a, &lease, e) < 0)
 		return -1;
-	}
 	if (lease == NULL)
 		return 0;
 	if (maildrop_look(s, a, out, e) < 0) {
@@ -507,23 +514,28 @@ bool maildrop_is_torn(const struct maildrop *m)
 	return m->torn;
 }
 
+int maildrop_in_use(const struct account *a, struct err *e)
+{
+	return err_set(e, ERR_TEMP, "4.2.1",
+		       "a POP3 session has the maildrop of %s; try again when it has "
+		       "ended",
+		       a->name.s);
+}
+
 int maildrop_forget(struct store *s, const struct account *a, uint64_t id, struct err *e)
 {
-	struct storage_file *f = NULL;
+	struct maildrop_entry *en;
 	struct maildrop *m;
-	size_t removed;
-	int rc;
+	int rc = 0;
 
-	if (maildrop_look(s, a, &m, e) < 0)
+	if (maildrop_open(s, a, &m, e) < 0)
 		return -1;
-
-	struct maildrop_entry *en = find_entry(m, id);
-
-	rc = en ? maildrop_file_lock(s, a, STORAGE_WRITE, &f, e) : 0;
-	if (en != NULL && rc == 0) {
+	if (m == NULL)
+		return maildrop_in_use(a, e);
+	en = find_entry(m, id);
+	if (en != NULL) {
 		en->removed = true;
-		rc = f ? write_events(m, f, &removed, e) : 0;
-		storage_file_close(&f);
+		rc = maildrop_commit(m, e);
 	}
 	maildrop_close(&m);
 	return rc;

@@ -111,6 +111,8 @@ bool maildrop_is_torn(const struct maildrop *m);
  * The account's profile is gone already. */
 int maildrop_release_all(struct store *s, const struct account *a, struct err *e);
 
+/* Both for repair.  They take the lease, since the session's view of the file would be
+ * wrong afterwards: ERR_TEMP 4.2.1 while there is one. */
 /* Makes a damaged maildrop again from its whole lines and the message files; *lost
  * counts the lines that were not whole. */
 int maildrop_rebuild(struct store *s, const struct account *a, uint64_t *lost,

@@ -13,6 +13,13 @@ enum { MAILDROP_TEXT_MAX = 1 << 30 }; /* octets of a maildrop file */
 
 struct place maildrop_place(const struct account *a);
 
+/* Takes the lease that a POP3 session holds; *out is NULL when somebody has it.  ERR_PERM
+ * for an account that was deleted. */
+int maildrop_lease(struct store *s, const struct account *a, struct storage_lease **out,
+		   struct err *e);
+/* ERR_TEMP: somebody has it. */
+int maildrop_in_use(const struct account *a, struct err *e);
+
 /* Opens and locks the file; *out is NULL when there is none (with STORAGE_APPEND: no
  * directory, so no account). */
 int maildrop_file_lock(struct store *s, const struct account *a, enum storage_mode mode,

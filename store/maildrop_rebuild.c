@@ -135,19 +135,34 @@ out:
 	return rc;
 }
 
+static int rebuild_locked(struct rebuild *r, struct err *e)
+{
+	struct storage_file *f;
+	int rc = maildrop_file_lock(r->s, r->a, STORAGE_WRITE, &f, e);
+
+	if (rc == 0 && f != NULL)
+		rc = rebuild(r, f, e);
+	storage_file_close(&f);
+	return rc;
+}
+
 int maildrop_rebuild(struct store *s, const struct account *a, uint64_t *lost,
 		     struct err *e)
 {
 	struct rebuild r = {.s = s, .a = a};
-	struct storage_file *f;
-	int rc = maildrop_file_lock(s, a, STORAGE_WRITE, &f, e);
+	struct storage_lease *lease;
+	int rc;
 
+	*lost = 0;
+	if (maildrop_lease(s, a, &lease, e) < 0)
+		return -1;
+	if (lease == NULL)
+		return maildrop_in_use(a, e);
 	buf_init(&r.text, MAILDROP_TEXT_MAX);
-	if (rc == 0 && f != NULL)
-		rc = rebuild(&r, f, e);
-	storage_file_close(&f);
+	rc = rebuild_locked(&r, e);
 	buf_fini(&r.text);
 	idmap_fini(&r.live);
+	storage_lease_drop(&lease);
 	*lost = r.lost;
 	return rc;
 }

@@ -107,6 +107,38 @@ static void a_lost_message_is_named(void **state)
 	scratch_end(&x.s);
 }
 
+/* What a session knows of its file must stay true until it ends. */
+static void a_session_keeps_its_maildrop_from_repair(void **state)
+{
+	struct fixture x;
+	struct maildrop *m;
+	struct check_result r;
+
+	(void)state;
+	begin(&x);
+	assert_int_equal(unlink(scratch_path(&x.s, scratch_message(x.id).s).s), 0);
+	scratch_ok(maildrop_open(x.s.store, &x.bob, &m, &e_));
+	r = run(&x, true);
+	assert_int_equal(r.findings, 2);
+	assert_int_equal(r.repaired, 1);
+	maildrop_entry(m, 0)->removed = true;
+	scratch_ok(maildrop_commit(m, &e_));
+	maildrop_close(&m);
+	assert_int_equal(run(&x, false).findings, 0);
+	assert_int_equal(scratch_count(&x.s, &x.bob), 0);
+
+	scratch_ok(maildrop_open(x.s.store, &x.alice, &m, &e_));
+	scratch_flip(&x.s, scratch_place("accounts", x.alice.name.s, "maildrop").s, 60);
+	r = run(&x, true);
+	assert_int_equal(r.findings, 1);
+	assert_int_equal(r.repaired, 0);
+	assert_non_null(strstr(x.last.what, "POP3 session"));
+	maildrop_close(&m);
+	assert_int_equal(run(&x, true).repaired, 1);
+	assert_int_equal(run(&x, false).findings, 0);
+	scratch_end(&x.s);
+}
+
 static void a_slot_that_was_not_let_go_is_released(void **state)
 {
 	struct fixture x;
@@ -312,6 +344,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_sound_store_has_no_findings),
 		cmocka_unit_test(a_lost_message_is_named),
+		cmocka_unit_test(a_session_keeps_its_maildrop_from_repair),
 		cmocka_unit_test(a_slot_that_was_not_let_go_is_released),
 		cmocka_unit_test(a_slot_that_was_let_go_too_early_is_taken_back),
 		cmocka_unit_test(a_file_for_nobody_is_removed),
