@@ -109,16 +109,19 @@ static int check_forwarding(const struct name *name, bool *more UNUSED, void *ct
 /* ---- accounts -------------------------------------------------------------------------- */
 
 /* no_account - there is no profile, or none that can be read */
-static int no_account(struct check *c, const struct name *name, const char *why)
+static int no_account(struct check *c, const struct name *name, const char *invariant,
+		      const char *why)
 {
 	bool cleared = false;
 	struct err e;
 
 	/* What it held is found with the messages.  A deletion may be under way: then it
 	 * is not cleared, and not for us to clear. */
-	if (c->o->repair && account_clear_remnant(c->s, name, &cleared, &e) < 0)
+	if (c->o->repair && account_clear_remnant(c->s, name, &cleared, &e) < 0) {
+		cleared = false;
 		why = e.text;
-	check_report(c, "I4", cleared, "%s", why);
+	}
+	check_report(c, invariant, cleared, "%s", why);
 	return 0;
 }
 
@@ -134,11 +137,11 @@ static int check_place(const struct name *name, bool *more UNUSED, void *ctx,
 	if (c->o->progress != NULL)
 		c->o->progress(c->result->accounts, c->result->messages, c->o->ctx);
 	if (account_find(c->s, name, &a, &found, &why) < 0)
-		return no_account(c, name, why.text);
+		return no_account(c, name, "I2", why.text);
 	if (found)
 		return check_account(c, &a, e);
 	err_set(&why, ERR_TEMP, "4.3.0", "account %s was deleted halfway", name->s);
-	return no_account(c, name, why.text);
+	return no_account(c, name, "I4", why.text);
 }
 
 int check_run(struct store *s, const struct check_options *o, struct check_result *out,
@@ -153,6 +156,10 @@ int check_run(struct store *s, const struct check_options *o, struct check_resul
 	    tree_each(root, "forwardings", STR("*"), check_forwarding, &c, e) == 0 &&
 	    tree_each(root, "accounts", STR("*"), check_place, &c, e) == 0)
 		rc = check_messages(&c, e);
+	/* A line that was made again belongs to a message that recovery never looks at
+	 * any more (I14). */
+	if (rc == 0 && out->repaired > 0)
+		rc = storage_sync(root, e);
 	idmap_fini(&c.seen);
 	return rc;
 }

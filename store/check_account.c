@@ -5,6 +5,7 @@
 #include "store/id.h"
 #include "store/maildrop.h"
 #include "store/message.h"
+#include "store/store_int.h"
 
 #include <inttypes.h>
 
@@ -67,6 +68,13 @@ static int check_entry(struct check *c, const struct account *a,
 	struct message *m;
 	int rc = 0;
 
+	if (store_volume(c->s, en->volume) == NULL) {
+		check_report(c, "I6", false,
+			     "%s: message %s is on volume %u, which is not in the "
+			     "configuration",
+			     a->name.s, id_print(en->id).c, en->volume);
+		return 0;
+	}
 	/* A damaged message is reported once, among the messages. */
 	if (message_open(c->s, en->volume, en->id, &m, e) < 0 ||
 	    (m != NULL && message_slots(m, e) < 0)) {

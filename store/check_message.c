@@ -15,6 +15,26 @@ static bool settled(struct check *c, uint64_t id)
 	return id_unix_ms(id) < writer_checkpoint_of(store_root(c->s), id_writer(id));
 }
 
+/* still_holds - the session that removed it may have let go since we looked; in this order,
+ * the maildrop first and then the slot, there is no doubt */
+static bool still_holds(struct check *c, unsigned volume, uint64_t id, uint64_t uid)
+{
+	struct message *m;
+	struct err e;
+	bool holds = false;
+
+	if (message_open(c->s, volume, id, &m, &e) == 0 && m != NULL &&
+	    message_slots(m, &e) == 0) {
+		const struct message_info *mi = message_info(m);
+
+		for (size_t i = 0; i < mi->n_slots; i++)
+			holds = holds ||
+				(mi->slots[i].uid == uid && mi->slots[i].state == '+');
+	}
+	message_close(&m);
+	return holds;
+}
+
 /* mend_slot - a slot holds and the maildrop does not have the message.  If it says that it
  * was removed, the slot was not let go; if it knows nothing, a line was lost, since it
  * forgets only what was let go. */
@@ -53,6 +73,8 @@ static int check_slot(struct check *c, unsigned volume, const struct message_inf
 	if (account_find(c->s, &slot->name, &a, &found, &bad) < 0)
 		return 0; /* reported with the account */
 	if (!found || a.uid != slot->uid) {
+		if (!still_holds(c, volume, mi->id, slot->uid))
+			return 0;
 		if (c->o->repair &&
 		    message_release(c->s, volume, mi->id, slot->uid, e) < 0)
 			return -1;
@@ -65,7 +87,7 @@ static int check_slot(struct check *c, unsigned volume, const struct message_inf
 		return 0;
 	/* A damaged maildrop is reported with the account. */
 	if (maildrop_state_of(c->s, &a, mi->id, &in_maildrop, &bad) < 0 ||
-	    in_maildrop == MAILDROP_HAS)
+	    in_maildrop == MAILDROP_HAS || !still_holds(c, volume, mi->id, slot->uid))
 		return 0;
 	return mend_slot(c, &a, volume, mi, slot, in_maildrop, e);
 }

@@ -139,6 +139,56 @@ static void a_session_keeps_its_maildrop_from_repair(void **state)
 	scratch_end(&x.s);
 }
 
+static void lose_maildrop(struct fixture *x, const struct account *a)
+{
+	struct scratch_path at = scratch_place("accounts", a->name.s, "maildrop");
+
+	assert_int_equal(unlink(scratch_path(&x->s, at.s).s), 0);
+}
+
+/* release_others - of those who got the message, all but the one found lose it now, as
+ * if their sessions ended while the message was being checked */
+static void release_others(const struct check_finding *f, void *ctx)
+{
+	struct fixture *x = ctx;
+
+	keep(f, x);
+	scratch_ok(message_release(x->s.store, 0, x->id, x->bob.uid, &e_));
+}
+
+static void a_session_that_ends_meanwhile_is_no_finding(void **state)
+{
+	struct check_result r;
+	struct fixture x;
+	struct check_options o = {.finding = release_others, .ctx = &x};
+
+	(void)state;
+	begin(&x);
+	lose_maildrop(&x, &x.alice);
+	lose_maildrop(&x, &x.bob);
+	scratch_ok(check_run(x.s.store, &o, &r, &e_));
+	assert_int_equal(r.findings, 1);
+	assert_non_null(strstr(x.last.what, x.alice.name.s));
+	scratch_end(&x.s);
+}
+
+static void a_volume_that_is_not_configured_is_named(void **state)
+{
+	struct fixture x;
+
+	(void)state;
+	x = (struct fixture){0};
+	scratch_begin_with(&x.s, "volumes = {\"%s/disk\"}", "");
+	x.alice = scratch_account(&x.s, "alice@example.org");
+	scratch_deliver(&x.s, &x.alice, text);
+	store_close(&x.s.store);
+	scratch_configure(&x.s, "", "");
+	scratch_ok(store_open(x.s.set, &x.s.store, &e_));
+	assert_int_equal(run(&x, false).findings, 1);
+	assert_non_null(strstr(x.last.what, "volume 1"));
+	scratch_end(&x.s);
+}
+
 static void a_slot_that_was_not_let_go_is_released(void **state)
 {
 	struct fixture x;
@@ -308,7 +358,7 @@ static void remnants_of_accounts_are_cleared(void **state)
 	/* A batch whose octets never reached the disk. */
 	scratch_account(&x.s, "alice@example.org");
 	scratch_write(&x.s, profile.s, STR(""));
-	finds_and_mends(&x, "I4", "alice@example.org");
+	finds_and_mends(&x, "I2", "alice@example.org");
 	scratch_account(&x.s, "alice@example.org");
 
 	/* Damage is no remnant: somebody's mail is behind it. */
@@ -345,6 +395,8 @@ int main(void)
 		cmocka_unit_test(a_sound_store_has_no_findings),
 		cmocka_unit_test(a_lost_message_is_named),
 		cmocka_unit_test(a_session_keeps_its_maildrop_from_repair),
+		cmocka_unit_test(a_session_that_ends_meanwhile_is_no_finding),
+		cmocka_unit_test(a_volume_that_is_not_configured_is_named),
 		cmocka_unit_test(a_slot_that_was_not_let_go_is_released),
 		cmocka_unit_test(a_slot_that_was_let_go_too_early_is_taken_back),
 		cmocka_unit_test(a_file_for_nobody_is_removed),
