@@ -336,6 +336,19 @@ static bool is_full(const struct err *e)
 	return e->sys == ENOSPC || e->sys == EDQUOT;
 }
 
+/* sync_removal - if it fails the client is told that nothing was removed, and what it
+ * sees next should agree; the disk may have either */
+static int sync_removal(struct storage_file *f, uint64_t before, struct err *e)
+{
+	struct err cut;
+
+	if (storage_file_sync(f, e) == 0)
+		return 0;
+	if (storage_file_cut(f, before, &cut) < 0)
+		err_add(e, "%s", cut.text);
+	return -1;
+}
+
 /* write_events - *removed tells how many are gone now, durably */
 static int write_events(struct maildrop *m, struct storage_file *f, size_t *removed,
 			struct err *e)
@@ -362,7 +375,7 @@ static int write_events(struct maildrop *m, struct storage_file *f, size_t *remo
 	else if (rc < 0 && n == 0)
 		rc = is_full(e) ? 0 : rc; /* a read mark is not worth failing for */
 	if (rc == 0 && n > 0)
-		rc = storage_file_sync(f, e);
+		rc = sync_removal(f, tail.end, e);
 	if (rc == 0)
 		*removed = n;
 out:
