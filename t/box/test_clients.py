@@ -165,7 +165,7 @@ user {name}
 password {PASSWORD}
 auth user
 tls off
-keep {keep}
+keep {'on' if keep else 'off'}
 received_header off
 uidls_file {tmp_path}/uidls
 delivery mda {box.mda}
@@ -173,20 +173,7 @@ delivery mda {box.mda}
     run("mpop", "-C", rc)
 
 
-def test_mpop(site, filled, box, tmp_path):
-    name, messages = filled
-    expected = sorted(unix_lines(m) for m in messages)
-    mpop(site, name, box, tmp_path, "on")
-    assert box.take() == expected
-    mpop(site, name, box, tmp_path, "on")
-    assert box.take() == []
-    deliver(site, name, message("fresh"))
-    mpop(site, name, box, tmp_path, "off")
-    assert len(box.take()) == 1
-    assert fetch_all(site, name) == [], "mpop deletes what it had seen before as well"
-
-
-def getmail(site, name, box, tmp_path, delete):
+def getmail(site, name, box, tmp_path, keep):
     host, port = host_port(site.pop3)
     rc = private(tmp_path / "getmailrc", f'''
 [retriever]
@@ -200,7 +187,7 @@ type = MDA_external
 path = {box.mda}
 allow_root_commands = true
 [options]
-delete = {delete}
+delete = {str(not keep).lower()}
 read_all = false
 delivered_to = false
 received = false
@@ -208,17 +195,17 @@ received = false
     run("getmail", f"--getmaildir={tmp_path}", f"--rcfile={rc}")
 
 
-def test_getmail(site, filled, box, tmp_path):
+@pytest.mark.parametrize("client", [mpop, getmail])
+def test_mpop_and_getmail(site, filled, box, tmp_path, client):
     name, messages = filled
-    expected = sorted(unix_lines(m) for m in messages)
-    getmail(site, name, box, tmp_path, "false")
-    assert box.take() == expected
-    getmail(site, name, box, tmp_path, "false")
-    assert box.take() == []
+    client(site, name, box, tmp_path, keep=True)
+    assert box.take() == sorted(unix_lines(m) for m in messages)
+    client(site, name, box, tmp_path, keep=True)
+    assert box.take() == [], "the UIDLs did not stay the same"
     deliver(site, name, message("fresh"))
-    getmail(site, name, box, tmp_path, "true")
+    client(site, name, box, tmp_path, keep=False)
     assert len(box.take()) == 1
-    assert fetch_all(site, name) == [], "getmail deletes what it had seen before as well"
+    assert fetch_all(site, name) == [], "they delete what they had seen before as well"
 
 
 # ---- LMTP ---------------------------------------------------------------------------

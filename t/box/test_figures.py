@@ -6,7 +6,6 @@ import stat
 
 import pytest
 
-from lib import place
 from lib.mail import Lmtp, Pop3, deliver, fetch_all, message
 from lib.trace import SYNCS, Trace
 

@@ -13,6 +13,7 @@ from lib import place
 from lib.mail import HARD_BODY, Pop3, deliver, fetch_all, message, split_trace
 from lib.site import PASSWORD
 from lib.talk import Talker
+from lib.trace import traced
 from lib.wire import DEADLINE, Wire, wait_until
 
 # ---- before login ------------------------------------------------------------------
@@ -553,14 +554,6 @@ def test_a_message_that_ends_early_has_no_end(make_site):
     assert not rest.endswith(b"\r\n.\r\n") and b"-ERR" not in rest
     site.daemon.wait_for(r"event=pop3.message.unreadable .*shorter")
     site.daemon.wait_for(r"event=pop3.session .*retrieved=0 .*end=.*shorter")
-
-
-def traced(pid):
-    for task in os.listdir(f"/proc/{pid}/task"):
-        with open(f"/proc/{pid}/task/{task}/status", encoding="utf-8") as f:
-            if "TracerPid:\t0\n" in f.read():
-                return False
-    return True
 
 
 @contextlib.contextmanager

@@ -2,7 +2,6 @@
 """mail - messages to send, and plain LMTP and POP3 clients to move them with"""
 
 import poplib
-import smtplib
 
 from .site import PASSWORD
 from .wire import DEADLINE, Wire
@@ -125,13 +124,6 @@ def fetch_all(site, user, delete=False, password=PASSWORD):
     finally:
         pop3.quit()
     return messages
-
-
-def smtp_to(address):
-    """smtplib on an SMTP server, for one with several recipients and odd bytes."""
-    host, port = address.split(":")
-    return smtplib.SMTP(host, int(port), local_hostname="client.example.com",
-                        timeout=DEADLINE * 2)
 
 
 def split_trace(stored, sent):

@@ -2,7 +2,6 @@
 """place - where things are: the tree, the programs under test, scratch folders"""
 
 import os
-import pwd
 import shutil
 import subprocess
 import tempfile
@@ -32,14 +31,6 @@ def tool(name):
 def need_root(why):
     if os.geteuid() != 0:
         pytest.skip(f"needs root: {why}")
-
-
-def has_user(name):
-    try:
-        pwd.getpwnam(name)
-    except KeyError:
-        return False
-    return True
 
 
 def scratch(name, under=None):

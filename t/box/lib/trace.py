@@ -26,8 +26,7 @@ class Trace:
         for pid in self.pids:
             argv += ["-p", str(pid)]
         self.strace = subprocess.Popen(argv, stderr=subprocess.PIPE, text=True)
-        # It is attached to every thread when the kernel says so, not when it says so.
-        wait_until("strace to attach", lambda: all(map(_traced, self.pids)))
+        wait_until("strace to attach", lambda: all(map(traced, self.pids)))
         return self
 
     def __exit__(self, *exc):
@@ -43,7 +42,8 @@ class Trace:
         return [line for name, line in self.calls if name in names]
 
 
-def _traced(pid):
+def traced(pid):
+    """Whether strace has all threads of the process."""
     for task in os.listdir(f"/proc/{pid}/task"):
         with open(f"/proc/{pid}/task/{task}/status", encoding="utf-8") as f:
             if "TracerPid:\t0\n" in f.read():
