@@ -4,12 +4,15 @@
 #include "ctl/table.h"
 #include "store/store.h"
 
+#include <sysexits.h>
+
 static const struct column columns[] = {
 	/* clang-format off */
 	{"writers",  "Writers that had not ended cleanly",    CELL_COUNT},
 	{"messages", "Message files looked at",               CELL_COUNT},
 	{"added",    "Maildrop lines made again",             CELL_COUNT},
 	{"removed",  "Message files that nobody was promised", CELL_COUNT},
+	{"failed",   "What could not be brought home",        CELL_COUNT},
 	/* clang-format on */
 };
 
@@ -26,7 +29,13 @@ int verb_recover(struct ctl *c, struct err *e)
 	table_number(t, r.messages);
 	table_number(t, r.added);
 	table_number(t, r.removed);
+	table_number(t, r.failed);
 	table_print(t, TABLE_RECORD, ctl_has(c, OPT_JSON), stdout);
 	table_free(&t);
+	if (r.failed > 0) {
+		c->status = EX_DATAERR;
+		ctl_complain(c,
+			     &r.why); /* the last one; the others are tried again too */
+	}
 	return 0;
 }

@@ -289,11 +289,14 @@ static struct supervisor_end job_ended(struct supervisor *s, size_t i, int statu
 {
 	struct job_run *r = &s->jobs[i];
 	bool good = WIFEXITED(status) && WEXITSTATUS(status) == 0;
+	/* The store was opened and gone through: what is left is the trouble of a
+	 * message or an account, and the others do not wait for it. */
+	bool usable = good || (WIFEXITED(status) && WEXITSTATUS(status) == EX_DATAERR);
 	struct supervisor_end end = {.name = jobs[i].verb,
 				     .expected = good || s->phase == STOPPING};
 
 	*r = (struct job_run){.due_ms = now_ms + (r->again ? 0 : jobs[i].every_ms)};
-	if (s->phase == RECOVERING && good) {
+	if (s->phase == RECOVERING && usable) {
 		s->phase = RUNNING;
 		start_generation(s);
 	} else if (s->phase == RECOVERING) {

@@ -164,8 +164,22 @@ static void failed_recovery_starts_nothing(void **state UNUSED)
 
 	begin(&w, 1, 1, 1, 1);
 	expect(&w, "recover=100");
-	assert_true(end(&w, 100, exits(EX_DATAERR)).fatal);
-	expect(&w, "exit=65");
+	assert_true(end(&w, 100, exits(EX_TEMPFAIL)).fatal);
+	expect(&w, "exit=75");
+	over(&w);
+}
+
+static void one_damaged_account_holds_nobody_up(void **state UNUSED)
+{
+	struct supervisor_end e;
+	struct world w;
+
+	begin(&w, 0, 0, 1, 0);
+	expect(&w, "recover=100");
+	e = end(&w, 100, exits(EX_DATAERR));
+	assert_false(e.fatal);
+	assert_false(e.expected); /* it is logged */
+	expect(&w, "lmtp=101");
 	over(&w);
 }
 
@@ -544,6 +558,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(recovery_comes_first_and_ready_last),
 		cmocka_unit_test(failed_recovery_starts_nothing),
+		cmocka_unit_test(one_damaged_account_holds_nobody_up),
 		cmocka_unit_test(a_start_is_all_or_nothing),
 		cmocka_unit_test(ending_well_before_ready_is_a_failure_too),
 		cmocka_unit_test(fork_that_fails_ends_the_start),
