@@ -391,6 +391,11 @@ static int one_dead(struct storage *root, uint32_t number,
 		s.clean = true;
 		s.s.checkpoint_ms = s.s.until_ms;
 		rc = save(root, &s, e);
+	} else if (rc == 0 && s.s.mount[0] != '\0') {
+		/* Somebody will mend what stood in the way, and a maildrop that was made
+		 * again may lack lines: after that no line proves nothing. */
+		s.s.mount[0] = '\0';
+		rc = save(root, &s, e);
 	}
 out:
 	storage_lease_drop(&lease);

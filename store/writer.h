@@ -50,7 +50,8 @@ struct writer_state {
 };
 
 /* Every writer that nobody holds and that did not end cleanly; the lease is held
- * while `each` runs, and the state is clean afterwards if it set *clean. */
+ * while `each` runs, and the state is clean afterwards if it set *clean.  If it did not,
+ * the mount is forgotten. */
 int writer_each_dead(struct storage *root,
 		     int (*each)(const struct writer_state *w, bool *clean, void *ctx,
 				 struct err *e),

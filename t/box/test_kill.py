@@ -89,6 +89,28 @@ def test_a_worker_that_dies_is_replaced(own_site, program):
     assert not set(old) & set(own_site.daemon.workers(program))
 
 
+def test_a_damaged_maildrop_holds_up_nobody_and_loses_nothing(own_site):
+    """What recovery could not bring home comes home when the operator has mended it."""
+    alice, bob = own_site.new_account(), own_site.new_account()
+    with Lmtp(own_site.lmtp_socket) as lmtp:
+        assert all(a.startswith("250") for a in lmtp.send([alice, bob], message("precious")))
+        own_site.kill()
+    path, = [os.path.join(d, "maildrop") for d, _, files in os.walk(own_site.root / "accounts")
+             if os.path.basename(d) == alice and "maildrop" in files]
+    with open(path, "r+b") as f:
+        f.seek(-5, os.SEEK_END)
+        f.write(b"xxxx")
+    own_site.start()
+    assert subjects(own_site, bob) == ["precious"]
+    done = own_site.run("recover")
+    assert done.returncode == os.EX_DATAERR and alice in done.stderr
+    own_site.ctl("check", "--repair")
+    assert own_site.ctl_json("recover")["failed"] == 0
+    assert subjects(own_site, alice) == ["precious"]
+    assert subjects(own_site, bob) == ["precious"]
+    own_site.assert_sound()
+
+
 class Sender(threading.Thread):
     """Delivers numbered messages until the peer is gone."""
 
