@@ -46,7 +46,7 @@ struct account_usage {
 int account_find(struct store *s, const struct name *name, struct account *out,
 		 bool *found, struct err *e);
 /* Fills *out with the domain's defaults under this name, to change and create.
- * ERR_PERM 5.1.2 where domain_get() says so. */
+ * ERR_PERM where domain_get() says so. */
 int account_template(struct store *s, const struct name *name, struct account *out,
 		     struct err *e);
 /* uid and created_ms are set here.  ERR_PERM when the name is an account or a

@@ -7,7 +7,7 @@
  * from message files (same UIDLs), slots from maildrops, files that nobody holds.
  * It never removes what it cannot prove dead.  Runs while the services run.
  *
- * Tests: t/unit/store/check.c, t/box/test_check.py
+ * Tests: t/unit/store/check.c  t/box/test_ctl.py
  */
 #ifndef CHECK_H
 #define CHECK_H

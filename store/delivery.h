@@ -6,9 +6,9 @@
  *
  * The message file names every recipient, so once it is durable a maildrop line
  * can always be made again, and the lines are appended without waiting for the
- * disk (DESIGN 5.2).  commit() returns after that one sync and those appends:
- * what it says of a recipient may be said to the MTA.  end() before commit()
- * leaves nothing behind.
+ * disk (doc/STORE.md, section 13).  commit() returns after that one sync and those
+ * appends: what it says of a recipient may be said to the MTA.  end() before
+ * commit() leaves nothing behind.
  *
  * Recipients are accounts; the same account twice holds one slot and gets one
  * copy.  Forwardings are resolved by the caller (channel/).

@@ -29,9 +29,9 @@ int domain_find(struct store *s, struct str name, struct domain *out, bool *foun
 int domain_resolve(struct store *s, struct str name, struct domain *out, bool *found,
 		   struct err *e);
 
-/* The domain that holds `name` itself.  ERR_PERM 5.1.2, with what to do, where there is
- * none, or where it is an alias: what an alias domain holds has its name in the domain
- * that it stands for. */
+/* The domain that holds `name` itself.  ERR_PERM, with what to do, where there is none
+ * (5.1.2), or where it is an alias (5.1.3): what an alias domain holds has its name in
+ * the domain that it stands for. */
 int domain_get(struct store *s, const struct name *name, struct domain *out,
 	       struct err *e);
 

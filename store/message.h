@@ -2,7 +2,7 @@
 /*
  * message - a message file: header, one slot per recipient, the wire form
  *
- * The file is its own journal (DESIGN 5.2, doc/STORE.md): the header names every
+ * The file is its own journal (doc/STORE.md, sections 10 and 13): the header names every
  * recipient account with its incarnation and one octet of state, so a maildrop
  * line that a crash lost is made again from it, and the file knows when nobody
  * needs it any more.  The body is what POP3 sends after the +OK line, to the last

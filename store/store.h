@@ -40,9 +40,9 @@ const struct settings *store_settings(const struct store *s);
 struct storage;
 struct storage *store_root(struct store *s);
 
-/* Takes part in the checkpoint (DESIGN 5.2): syncs what this process delivered
- * since the last one and writes down that recovery need not look at it again.
- * Does nothing when nothing was delivered. */
+/* Takes part in the checkpoint (doc/STORE.md, section 12): syncs what this process
+ * delivered since the last one and writes down that recovery need not look at it
+ * again.  Does nothing when nothing was delivered. */
 int store_checkpoint(struct store *s, struct err *e);
 
 struct store_recovery {

@@ -71,7 +71,7 @@ void verdict_fini(struct verdict *v);
 void verdict_set(struct store *s, enum verdict_code code, struct verdict *out);
 bool verdict_accepts(const struct verdict *v); /* OK or FORWARD */
 
-/* DESIGN 5.4's rule alone: OK, OVER_QUOTA or TOO_LARGE. */
+/* The quota rule alone: OK, OVER_QUOTA or TOO_LARGE. */
 enum verdict_code verdict_quota(const struct account *a, uint64_t used, uint64_t size);
 
 #endif
