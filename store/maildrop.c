@@ -139,6 +139,10 @@ static int parse(struct maildrop *m, struct err *e)
 
 	rest.n = nl ? (size_t)(nl - rest.p) + 1 : 0;
 	m->torn = rest.n < m->text.n;
+	if (maildrop_lf_is_damaged((struct str){rest.p + rest.n, m->text.n - rest.n},
+				   &m->a))
+		return maildrop_damaged(e, &m->a, before.number,
+					"its last line does not end");
 	while (rest.n > 0) {
 		uint64_t at = (uint64_t)(rest.p - m->text.p);
 		bool first = at == 0;

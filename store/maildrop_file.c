@@ -51,6 +51,16 @@ int maildrop_file_lock(struct store *s, const struct account *a, enum storage_mo
 
 /* ---- the tail ------------------------------------------------------------------ */
 
+bool maildrop_lf_is_damaged(struct str rest, const struct account *a)
+{
+	struct maildrop_line line;
+
+	if (rest.n == 0)
+		return false;
+	rest.n--;
+	return maildrop_line_parse(rest, a->uid, &line);
+}
+
 int maildrop_file_tail(struct storage_file *f, const struct account *a,
 		       struct maildrop_tail *out, struct err *e)
 {
@@ -67,7 +77,10 @@ int maildrop_file_tail(struct storage_file *f, const struct account *a,
 		return -1;
 
 	const char *nl = got ? memrchr(tail, '\n', got) : NULL;
+	const char *rest = nl ? nl + 1 : tail;
 
+	if (maildrop_lf_is_damaged((struct str){rest, (size_t)(tail + got - rest)}, a))
+		return maildrop_damaged(e, a, 0, "its last line does not end");
 	if (nl == NULL)
 		return from == 0 ? 0 : maildrop_damaged(e, a, 0, "its end has no line");
 	out->end = from + (uint64_t)(nl - tail) + 1;

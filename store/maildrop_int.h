@@ -31,6 +31,10 @@ struct maildrop_tail {
 	uint64_t size;             /* of the file; more than `end`: a torn line follows */
 };
 
+/* What follows the last LF is a whole line and one octet more: not a write that was cut
+ * off, which has no octet there, but a damaged LF. */
+bool maildrop_lf_is_damaged(struct str rest, const struct account *a);
+
 /* Reads the last line.  An empty file, or one with a torn header only, gives end 0. */
 int maildrop_file_tail(struct storage_file *f, const struct account *a,
 		       struct maildrop_tail *out, struct err *e);
