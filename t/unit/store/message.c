@@ -388,8 +388,8 @@ static void empty_directories_go_when_their_minute_is_over(void **state)
 	struct scratch_path dir;
 	uint64_t alice, bob;
 
-	assert_true(id_parse(STR("1ik5bjee80000"), &alice) &&
-		    id_parse(STR("1ik5bjee80001"), &bob));
+	assert_true(id_parse(STR("1ik5bjee80000"), &alice));
+	assert_true(id_parse(STR("1ik5bjee80001"), &bob));
 	put_example(s, then);
 	put_example(s, then + 1);
 	assert_true(scratch_exists(s, "store/messages/20231114/2213"));
