@@ -16,6 +16,8 @@
  *
  * A file that is not a whole message was never synced, so nobody was promised it
  * either; it is set aside for the operator to look at (an empty one is removed).
+ * One that cannot be read now may be whole: it stays, and so does the writer's
+ * record, until a later run can read it.
  */
 #include "store/store.h"
 
@@ -60,34 +62,50 @@ static int recover_slot(struct recovery *r, const struct message_info *mi,
 	return message_release(r->s, volume, mi->id, slot->uid, e);
 }
 
+static void not_now(struct recovery *r, const struct err *why)
+{
+	r->out->failed++;
+	r->out->why = *why;
+}
+
 /* A maildrop or account that is damaged must not keep the mail of others from them. */
 static void recover_message(struct recovery *r, unsigned volume, struct message *m)
 {
 	const struct message_info *mi = message_info(m);
 	struct err e;
 
-	for (size_t i = 0; i < mi->n_slots; i++) {
-		if (recover_slot(r, mi, volume, &mi->slots[i], &e) == 0)
-			continue;
-		r->out->failed++;
-		r->out->why = e;
+	for (size_t i = 0; i < mi->n_slots; i++)
+		if (recover_slot(r, mi, volume, &mi->slots[i], &e) < 0)
+			not_now(r, &e);
+}
+
+/* not_whole - a file that could be read and is no message, or one that could not */
+static int not_whole(struct recovery *r, unsigned volume, uint64_t id,
+		     const struct err *why, struct err *e)
+{
+	if (why->sys != 0) {
+		not_now(r, why);
+		return 0;
 	}
+	r->out->removed++;
+	return message_set_aside(r->s, volume, id, e);
 }
 
 static int recover_one(unsigned volume, uint64_t id, void *ctx, struct err *e)
 {
 	struct recovery *r = ctx;
 	struct message *m;
+	struct err why;
 	bool there = false;
 
 	if (id_writer(id) != r->writer->number)
 		return 0;
 	r->out->messages++;
-	if (message_open(r->s, volume, id, &m, e) < 0 ||
-	    (m != NULL && (message_slots(m, e) < 0 || message_verify(m, e) < 0))) {
+	if (message_open(r->s, volume, id, &m, &why) < 0 ||
+	    (m != NULL &&
+	     (message_slots(m, &why) < 0 || message_verify(m, &why) < 0))) {
 		message_close(&m);
-		r->out->removed++;
-		return message_set_aside(r->s, volume, id, e);
+		return not_whole(r, volume, id, &why, e);
 	}
 	if (m == NULL)
 		return 0;

@@ -263,6 +263,38 @@ static void a_torn_file_is_set_aside(void **state)
 	scratch_end(&s);
 }
 
+/* As on a bad disk, or without a free descriptor: the file may be whole. */
+static void a_file_that_cannot_be_read_now_stays(void **state)
+{
+	struct scratch s;
+	struct plan p;
+	struct maildrop *m;
+	struct scratch_path file, away;
+
+	(void)state;
+	begin(&s, &p);
+	scratch_die(&s, deliver, &p);
+	scratch_ok(store_open(s.set, &s.store, &e_));
+	scratch_ok(maildrop_look(s.store, &p.a[0], &m, &e_));
+	file = scratch_path(&s, scratch_message(maildrop_entry(m, 0)->id).s);
+	away = scratch_path(&s, "away");
+	maildrop_close(&m);
+	assert_int_equal(rename(file.s, away.s), 0);
+	assert_int_equal(mkfifo(file.s, 0600), 0);
+
+	struct store_recovery r = recover(&s);
+
+	assert_int_equal(r.failed, 1);
+	assert_int_equal(r.removed, 0);
+	assert_int_equal(rename(away.s, file.s), 0);
+	r = recover(&s);
+	assert_int_equal(r.writers, 1);
+	assert_int_equal(r.failed, 0);
+	for (size_t i = 0; i < p.n; i++)
+		assert_int_equal(scratch_count(&s, &p.a[i]), 1);
+	scratch_end(&s);
+}
+
 static void a_damaged_maildrop_keeps_nobody_else_waiting(void **state)
 {
 	struct scratch s;
@@ -296,6 +328,7 @@ int main(void)
 		cmocka_unit_test(a_deleted_account_gets_nothing_back),
 		cmocka_unit_test(removed_messages_stay_removed),
 		cmocka_unit_test(a_torn_file_is_set_aside),
+		cmocka_unit_test(a_file_that_cannot_be_read_now_stays),
 		cmocka_unit_test(a_damaged_maildrop_keeps_nobody_else_waiting),
 	};
 
