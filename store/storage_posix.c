@@ -25,7 +25,13 @@
  * argument and the proof.
  */
 
-enum { DIR_MODE = 0700, FILE_MODE = 0600 };
+enum {
+	DIR_MODE = 0700,
+	FILE_MODE = 0600,
+	/* Not to wait for the other end of a FIFO that lies where a file should; a
+	 * read from one is then an error like any other. */
+	READ_FLAGS = O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC,
+};
 
 int storage_open_posix(const char *directory, struct storage **out, struct err *e)
 {
@@ -202,7 +208,7 @@ static int read_to_end(int fd, struct buf *out, bool *fits)
 int storage_read(struct storage *st, const char *path, struct buf *out, bool *found,
 		 struct err *e)
 {
-	int fd = openat(st->dir, path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	int fd = openat(st->dir, path, READ_FLAGS);
 	bool fits;
 	int rc;
 
@@ -606,7 +612,7 @@ int storage_file_open(struct storage *st, const char *path, enum storage_mode mo
 		      struct storage_file **out, bool *found, struct err *e)
 {
 	static const int flags[] = {
-		[STORAGE_READ] = O_RDONLY,
+		[STORAGE_READ] = READ_FLAGS,
 		[STORAGE_WRITE] = O_RDWR,
 		[STORAGE_APPEND] = O_RDWR | O_CREAT,
 	};
@@ -654,6 +660,9 @@ int storage_file_size(struct storage_file *f, uint64_t *out, struct err *e)
 
 	if (fstat(f->fd, &sb) < 0)
 		return file_error(f, "stat", e);
+	if (!S_ISREG(sb.st_mode))
+		return err_set(e, ERR_TEMP, "4.3.0", "%s/%s is no regular file",
+			       f->st->name, f->path);
 	*out = (uint64_t)sb.st_size;
 	return 0;
 }
