@@ -329,6 +329,28 @@ static void any_damage_to_a_maildrop_is_mended(void **state)
 	scratch_end(&x.s);
 }
 
+static void a_fifo_in_place_of_a_file_is_named(void **state)
+{
+	static const char *const leaves[] = {"profile", "maildrop"};
+
+	(void)state;
+	for (size_t i = 0; i < countof(leaves); i++) {
+		struct fixture x;
+		struct scratch_path path;
+
+		begin(&x);
+		path = scratch_path(
+			&x.s, scratch_place("accounts", "bob@example.org", leaves[i]).s);
+		assert_int_equal(unlink(path.s), 0);
+		assert_int_equal(mkfifo(path.s, 0600), 0);
+		assert_int_equal(run(&x, false).findings, 1);
+		assert_non_null(strstr(x.last.what, path.s));
+		/* No remnant of a crash looks like that. */
+		assert_true(scratch_exists(&x.s, scratch_message(x.id).s));
+		scratch_end(&x.s);
+	}
+}
+
 static void a_domain_without_a_template_gets_one(void **state)
 {
 	struct fixture x;
@@ -403,6 +425,7 @@ int main(void)
 		cmocka_unit_test(a_message_of_a_deleted_account_is_released),
 		cmocka_unit_test(a_flipped_body_is_named_and_left),
 		cmocka_unit_test(any_damage_to_a_maildrop_is_mended),
+		cmocka_unit_test(a_fifo_in_place_of_a_file_is_named),
 		cmocka_unit_test(a_domain_without_a_template_gets_one),
 		cmocka_unit_test(remnants_of_accounts_are_cleared),
 		cmocka_unit_test(what_the_checkpoint_has_not_passed_is_left_alone),
