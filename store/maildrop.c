@@ -400,6 +400,15 @@ static void release_removed(struct maildrop *m, struct err *e)
 
 /* ---- compaction --------------------------------------------------------------------------- */
 
+/* may_forget_any - not while a volume is away whose slots nobody could let go */
+static bool may_forget_any(const struct maildrop *m)
+{
+	struct err e;
+	bool whole;
+
+	return store_is_whole(m->s, &whole, &e) == 0 && whole;
+}
+
 /* may_forget - recovery will not ask for it any more, and its slot is let go: so a slot
  * that holds and is not mentioned is never one that was removed */
 static bool may_forget(const struct maildrop *m, uint64_t id)
@@ -413,8 +422,10 @@ static bool may_forget(const struct maildrop *m, uint64_t id)
 static void put_tombstones(const struct maildrop *m, struct maildrop_line *last,
 			   struct buf *text)
 {
+	bool any = m->n_tombstones > 0 && may_forget_any(m);
+
 	for (size_t i = 0; i < m->n_tombstones; i++) {
-		if (may_forget(m, m->tombstones[i]))
+		if (any && may_forget(m, m->tombstones[i]))
 			continue;
 		last->number++;
 		last->event = MAILDROP_REMOVED;

@@ -313,6 +313,23 @@ struct volume *store_volume(struct store *s, unsigned number)
 	return NULL;
 }
 
+int store_is_whole(struct store *s, bool *whole, struct err *e)
+{
+	struct storage_names *names;
+	const char *name;
+
+	*whole = true;
+	if (storage_list(s->root, "volumes", &names, e) < 0)
+		return -1;
+	while ((name = storage_names_next(names)) != NULL) {
+		uint32_t n;
+
+		if (str_u32(str_of(name), &n) && store_volume(s, n) == NULL)
+			*whole = false;
+	}
+	return storage_names_end(&names, e);
+}
+
 /* room_of - octets free, not older than a second; a volume that cannot tell has none */
 static uint64_t room_of(struct volume *v)
 {

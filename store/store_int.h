@@ -33,6 +33,9 @@ struct store {
 
 /* The volume of a number, or NULL. */
 struct volume *store_volume(struct store *s, unsigned number);
+/* Every volume that this store ever had is in the configuration, so that nothing can
+ * come back with one that is away. */
+int store_is_whole(struct store *s, bool *whole, struct err *e);
 /* Where the next message goes: in turn, those with room first. */
 struct volume *store_pick_volume(struct store *s, struct err *e);
 /* The writer of this process, taken at the first call. */

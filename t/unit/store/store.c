@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "store/check.h"
 #include "store/id.h"
 #include "t/unit/store/scratch.h"
 
@@ -112,6 +113,42 @@ static void volumes_keep_their_numbers(void **state UNUSED)
 	assert_int_equal(volume_of(&s, "v3"), 3);
 	assert_int_equal(volume_of(&s, "v2"), 2);
 	assert_null(store_volume(s.store, 1));
+	scratch_end(&s);
+}
+
+/* A message on a volume that is away can be removed, but its slot not let go: what the
+ * maildrop says of it is not forgotten, and it stays removed when the volume is back. */
+static void removed_stays_removed_while_a_volume_is_away(void **state UNUSED)
+{
+	struct check_options mend = {.repair = true};
+	struct check_result r;
+	struct account alice;
+	struct maildrop *m;
+	struct scratch s;
+	struct err e;
+
+	scratch_begin_with(&s, "volumes = {%s/v1, %s/v2}", "");
+	alice = scratch_account(&s, "alice@example.org");
+	for (int i = 0; i < 100; i++) /* more than compaction leaves alone */
+		scratch_deliver(&s, &alice, letter);
+	again(&s, "volumes = {%s/v1}");
+	scratch_ok(store_open(s.set, &s.store, &e_));
+	scratch_ok(check_run(s.store, &mend, &r, &e_));
+	assert_int_equal(r.findings, 50);
+	assert_int_equal(r.repaired, 0);
+	scratch_ok(maildrop_open(s.store, &alice, &m, &e_));
+	assert_int_equal(maildrop_count(m), 100);
+	for (size_t i = 0; i < 100; i++)
+		maildrop_entry(m, i)->removed = true;
+	assert_int_equal(maildrop_commit(m, &e), 0);
+	assert_int_equal(e.class, ERR_TEMP); /* half of them could not be let go */
+	maildrop_close(&m);
+
+	again(&s, "volumes = {%s/v1, %s/v2}");
+	scratch_ok(store_open(s.set, &s.store, &e_));
+	scratch_ok(check_run(s.store, &mend, &r, &e_));
+	assert_int_equal(r.repaired, 50);
+	assert_int_equal(scratch_count(&s, &alice), 0);
 	scratch_end(&s);
 }
 
@@ -269,6 +306,7 @@ int main(void)
 		cmocka_unit_test(an_empty_directory_is_no_store),
 		cmocka_unit_test(what_a_cut_init_left_is_completed),
 		cmocka_unit_test(volumes_keep_their_numbers),
+		cmocka_unit_test(removed_stays_removed_while_a_volume_is_away),
 		cmocka_unit_test(a_volume_that_is_not_mounted_is_refused),
 		cmocka_unit_test(anothers_volume_is_refused),
 		cmocka_unit_test(one_volume_twice_is_refused),
