@@ -13,20 +13,6 @@
 #include "store/tree.h"
 #include "t/unit/store/scratch.h"
 
-static int start(void **state)
-{
-	*state = xalloc(sizeof(struct scratch));
-	scratch_begin_with(*state, "", "");
-	return 0;
-}
-
-static int stop(void **state)
-{
-	scratch_end(*state);
-	xfree(state);
-	return 0;
-}
-
 static bool find(struct scratch *s, const char *name, struct account *out)
 {
 	struct name n = scratch_name(s, name);
@@ -538,25 +524,24 @@ static void a_damaged_one_is_passed_by_or_ends_it(void **state)
 
 int main(void)
 {
-#define TEST(f) cmocka_unit_test_setup_teardown(f, start, stop)
 	const struct CMUnitTest tests[] = {
-		TEST(is_written_to_the_octet),
+		scratch_test(is_written_to_the_octet),
 		cmocka_unit_test(flags_have_names_in_any_case),
-		TEST(damage_is_put_off),
-		TEST(begins_like_the_template),
-		TEST(the_template_is_it_in_any_case),
-		TEST(refuses_to_make),
-		TEST(many_are_made_before_one_sync),
-		TEST(a_name_is_an_account_or_a_forwarding),
-		TEST(an_update_is_for_the_incarnation_it_read),
-		TEST(deleting_lets_go_of_its_messages),
-		TEST(a_session_keeps_its_account),
-		TEST(a_name_is_not_made_while_it_is_being_deleted),
-		TEST(what_a_cut_deletion_left_is_not_inherited),
-		TEST(a_damaged_maildrop_does_not_keep_an_account),
-		TEST(a_pattern_finds_those_that_match),
-		TEST(looking_through_all_ends_when_told),
-		TEST(a_damaged_one_is_passed_by_or_ends_it),
+		scratch_test(damage_is_put_off),
+		scratch_test(begins_like_the_template),
+		scratch_test(the_template_is_it_in_any_case),
+		scratch_test(refuses_to_make),
+		scratch_test(many_are_made_before_one_sync),
+		scratch_test(a_name_is_an_account_or_a_forwarding),
+		scratch_test(an_update_is_for_the_incarnation_it_read),
+		scratch_test(deleting_lets_go_of_its_messages),
+		scratch_test(a_session_keeps_its_account),
+		scratch_test(a_name_is_not_made_while_it_is_being_deleted),
+		scratch_test(what_a_cut_deletion_left_is_not_inherited),
+		scratch_test(a_damaged_maildrop_does_not_keep_an_account),
+		scratch_test(a_pattern_finds_those_that_match),
+		scratch_test(looking_through_all_ends_when_told),
+		scratch_test(a_damaged_one_is_passed_by_or_ends_it),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

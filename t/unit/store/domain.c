@@ -10,20 +10,6 @@
 
 #include "t/unit/store/scratch.h"
 
-static int start(void **state)
-{
-	*state = xalloc(sizeof(struct scratch));
-	scratch_begin_with(*state, "", "");
-	return 0;
-}
-
-static int stop(void **state)
-{
-	scratch_end(*state);
-	xfree(state);
-	return 0;
-}
-
 static struct domain domain(const char *name, const char *alias_of)
 {
 	struct domain d = {0};
@@ -380,22 +366,21 @@ static void damage_is_put_off(void **state)
 
 int main(void)
 {
-#define TEST(f) cmocka_unit_test_setup_teardown(f, start, stop)
 	const struct CMUnitTest tests[] = {
-		TEST(is_written_to_the_octet),
-		TEST(finds_it_in_any_case),
-		TEST(follows_an_alias),
-		TEST(an_alias_that_leads_nowhere_is_put_off),
-		TEST(says_where_a_name_belongs),
-		TEST(refuses_to_add),
-		TEST(keeps_no_delimiters_apart_from_the_common_ones),
-		TEST(an_alias_may_change_its_target_but_not_its_kind),
-		TEST(is_deleted_when_nothing_uses_it),
-		TEST(without_its_template_it_works),
-		TEST(without_its_template_it_can_be_added_again),
-		TEST(without_its_template_it_can_be_deleted),
-		TEST(lists_every_one_once),
-		TEST(damage_is_put_off),
+		scratch_test(is_written_to_the_octet),
+		scratch_test(finds_it_in_any_case),
+		scratch_test(follows_an_alias),
+		scratch_test(an_alias_that_leads_nowhere_is_put_off),
+		scratch_test(says_where_a_name_belongs),
+		scratch_test(refuses_to_add),
+		scratch_test(keeps_no_delimiters_apart_from_the_common_ones),
+		scratch_test(an_alias_may_change_its_target_but_not_its_kind),
+		scratch_test(is_deleted_when_nothing_uses_it),
+		scratch_test(without_its_template_it_works),
+		scratch_test(without_its_template_it_can_be_added_again),
+		scratch_test(without_its_template_it_can_be_deleted),
+		scratch_test(lists_every_one_once),
+		scratch_test(damage_is_put_off),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

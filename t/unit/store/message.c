@@ -12,20 +12,6 @@
 #include "store/id.h"
 #include "t/unit/store/scratch.h"
 
-static int start(void **state)
-{
-	*state = xalloc(sizeof(struct scratch));
-	scratch_begin_with(*state, "", "");
-	return 0;
-}
-
-static int stop(void **state)
-{
-	scratch_end(*state);
-	xfree(state);
-	return 0;
-}
-
 /* ---- the header as text -------------------------------------------------------------- */
 
 /* The example of doc/STORE.md, to the octet. */
@@ -503,22 +489,21 @@ static void finds_those_of_a_time_oldest_first(void **state)
 
 int main(void)
 {
-#define TEST(f) cmocka_unit_test_setup_teardown(f, start, stop)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(is_written_to_the_octet),
 		cmocka_unit_test(gives_back_what_was_written),
 		cmocka_unit_test(no_damage_passes),
 		cmocka_unit_test(a_state_is_no_part_of_the_sum),
 		cmocka_unit_test(says_that_there_are_too_many_recipients),
-		TEST(is_read_back),
-		TEST(a_file_that_is_not_whole_is_damage),
-		TEST(a_flipped_body_fails_its_checksum),
-		TEST(the_last_to_let_go_removes_it),
-		TEST(of_many_who_let_go_at_once_one_is_the_last),
-		TEST(empty_directories_go_when_their_minute_is_over),
-		TEST(a_slot_is_taken_back),
-		TEST(what_is_no_message_is_set_aside),
-		TEST(finds_those_of_a_time_oldest_first),
+		scratch_test(is_read_back),
+		scratch_test(a_file_that_is_not_whole_is_damage),
+		scratch_test(a_flipped_body_fails_its_checksum),
+		scratch_test(the_last_to_let_go_removes_it),
+		scratch_test(of_many_who_let_go_at_once_one_is_the_last),
+		scratch_test(empty_directories_go_when_their_minute_is_over),
+		scratch_test(a_slot_is_taken_back),
+		scratch_test(what_is_no_message_is_set_aside),
+		scratch_test(finds_those_of_a_time_oldest_first),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -188,6 +188,23 @@ static inline void scratch_end(struct scratch *s)
 	assert_int_equal(nftw(s->dir, scratch_remove, 8, FTW_DEPTH | FTW_PHYS), 0);
 }
 
+/* For tests whose state is a scratch store and nothing else. */
+static inline int scratch_start(void **state)
+{
+	*state = xalloc(sizeof(struct scratch));
+	scratch_begin_with(*state, "", "");
+	return 0;
+}
+
+static inline int scratch_stop(void **state)
+{
+	scratch_end(*state);
+	xfree(state);
+	return 0;
+}
+
+#define scratch_test(f) cmocka_unit_test_setup_teardown(f, scratch_start, scratch_stop)
+
 /*
  * scratch_die - a process opens the store, does something, and dies of kill -9
  *
