@@ -80,11 +80,6 @@ static int new_setting(const struct settings *set, char out[CRYPT_GENSALT_OUTPUT
 	return 0;
 }
 
-static bool is_control(char c)
-{
-	return (unsigned char)c < 0x20 || c == 0x7f;
-}
-
 static int password_check(struct str password, struct err *e)
 {
 	if (password.n == 0)
@@ -92,10 +87,9 @@ static int password_check(struct str password, struct err *e)
 	if (password.n > PASSWORD_MAX)
 		return err_set(e, ERR_PERM, "5.7.0",
 			       "the password is longer than %d octets", PASSWORD_MAX);
-	for (size_t i = 0; i < password.n; i++)
-		if (is_control(password.p[i]))
-			return err_set(e, ERR_PERM, "5.7.0",
-				       "the password holds a control octet");
+	if (str_has_control(password))
+		return err_set(e, ERR_PERM, "5.7.0",
+			       "the password holds a control octet");
 	return 0;
 }
 

@@ -396,13 +396,10 @@ static void run_line(struct lmtp *s, struct str line)
 
 /* ---- input --------------------------------------------------------------------------- */
 
-/* is_text - UTF-8 without control octets: nothing in it can end a line elsewhere */
+/* is_text - nothing in it can end a line elsewhere */
 static bool is_text(struct str line)
 {
-	for (size_t i = 0; i < line.n; i++)
-		if ((unsigned char)line.p[i] < 0x20 || line.p[i] == 0x7f)
-			return false;
-	return str_is_utf8(line);
+	return str_is_utf8(line) && !str_has_control(line);
 }
 
 static size_t feed_line(struct lmtp *s, struct str in)

@@ -149,13 +149,10 @@ static int apply_text(const char *value, char *out, size_t size, const char *nam
 		return 0;
 
 	struct str s = str_of(value);
-	bool control = false;
 
-	for (size_t i = 0; i < s.n; i++)
-		control |= (unsigned char)s.p[i] < 0x20 || s.p[i] == 0x7f;
 	if (s.n >= size)
 		return ctl_usage_error(e, "%s is at most %zu octets", name, size - 1);
-	if (control || !str_is_utf8(s))
+	if (str_has_control(s) || !str_is_utf8(s))
 		return ctl_usage_error(e, "%s is one line of UTF-8 text", name);
 	memcpy(out, value, s.n + 1);
 	return 0;

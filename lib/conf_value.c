@@ -125,9 +125,8 @@ static const char *text_wrong(const struct conf_item *it, struct str s)
 {
 	if (!str_is_utf8(s))
 		return "is not UTF-8";
-	for (size_t i = 0; i < s.n; i++)
-		if ((unsigned char)s.p[i] < 0x20 || s.p[i] == 0x7f)
-			return "holds a control character";
+	if (str_has_control(s))
+		return "holds a control character";
 	if (is_path(it) && (s.n == 0 || s.p[0] != '/'))
 		return "is not an absolute path";
 	return it->wrong != NULL ? it->wrong(s) : NULL;

@@ -193,6 +193,14 @@ static size_t utf8_one(struct str s)
 	return 0;
 }
 
+bool str_has_control(struct str s)
+{
+	for (size_t i = 0; i < s.n; i++)
+		if ((unsigned char)s.p[i] < 0x20 || s.p[i] == 0x7f)
+			return true;
+	return false;
+}
+
 bool str_is_utf8(struct str s)
 {
 	while (s.n > 0) {

@@ -51,6 +51,8 @@ bool str_size(struct str s, uint64_t *out) MUST_USE;
 
 /* Well-formed UTF-8 (RFC 3629): no overlong forms, no surrogates. */
 bool str_is_utf8(struct str s);
+/* An octet below 0x20, or DEL: none of these stands within a line of text. */
+bool str_has_control(struct str s);
 
 /* `*` matches any run, `?` one byte; ASCII case folded; linear in practice
  * (two pointers, no recursion). */

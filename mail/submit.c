@@ -21,14 +21,6 @@ enum { PIECE = 16384, SAID_OCTETS = 200 };
 
 /* ---- what goes in ------------------------------------------------------------- */
 
-static bool has_control(const char *s)
-{
-	for (; *s != '\0'; s++)
-		if ((unsigned char)*s < 0x20 || *s == 0x7f)
-			return true;
-	return false;
-}
-
 static int check(const struct submit *s, struct err *e)
 {
 	must(s->n_rcpt > 0);
@@ -37,10 +29,10 @@ static int check(const struct submit *s, struct err *e)
 	if (s->n_rcpt > SUBMIT_RECIPIENTS)
 		return err_set(e, ERR_PERM, "5.5.3", "%zu recipients are too many",
 			       s->n_rcpt);
-	if (has_control(s->sender))
+	if (str_has_control(str_of(s->sender)))
 		return err_set(e, ERR_PERM, "5.1.7", "sender has a control character");
 	for (size_t i = 0; i < s->n_rcpt; i++)
-		if (s->rcpt[i][0] == '\0' || has_control(s->rcpt[i]))
+		if (s->rcpt[i][0] == '\0' || str_has_control(str_of(s->rcpt[i])))
 			return err_set(
 				e, ERR_PERM, "5.1.3",
 				"recipient %zu is empty or has a control character", i);

@@ -207,6 +207,21 @@ static void utf8_is_well_formed_or_not(void **state UNUSED)
 	}
 }
 
+static void control_octets_are_c0_and_del(void **state UNUSED)
+{
+	for (int c = 0; c < 256; c++) {
+		const char octets[] = {'a', (char)c, 'z'};
+
+		for (size_t at = 0; at < 2; at++) {
+			struct str s = exact((struct str){octets + at, 3 - at});
+
+			assert_int_equal(str_has_control(s), c < 0x20 || c == 0x7f);
+			drop(s);
+		}
+	}
+	assert_false(str_has_control(STR("")));
+}
+
 static void globs(void **state UNUSED)
 {
 	static const struct {
@@ -281,6 +296,7 @@ int main(void)
 		cmocka_unit_test(cuts_at_one_separator),
 		cmocka_unit_test(numbers_at_their_limits),
 		cmocka_unit_test(utf8_is_well_formed_or_not),
+		cmocka_unit_test(control_octets_are_c0_and_del),
 		cmocka_unit_test(globs),
 		cmocka_unit_test(a_glob_does_not_explode),
 		cmocka_unit_test(ascii_is_ascii),
