@@ -10,8 +10,21 @@
 
 #include <sys/file.h>
 #include <sys/mount.h>
+#include <sys/syscall.h>
 
 #include "t/unit/store/scratch.h"
+
+/* Removed by somebody else just before the next lock, when set: the test's own flock()
+ * stands before the C library's. */
+static const char *remove_before_lock;
+
+int flock(int fd, int operation)
+{
+	if (remove_before_lock != NULL)
+		unlink(remove_before_lock);
+	remove_before_lock = NULL;
+	return (int)syscall(SYS_flock, fd, operation);
+}
 
 /* A bare storage: a scratch directory, no store. */
 struct bare {
@@ -442,13 +455,22 @@ static void a_lease_dies_with_its_process(void **state)
 static void a_lease_is_not_held_on_what_was_removed(void **state)
 {
 	struct bare *b = *state;
-	struct storage_lease *old, *new;
+	struct scratch_path path = scratch_path(&b->s, "session");
+	struct storage_lease *old, *new, *third;
 
 	scratch_ok(storage_lease_take(b->st, "session", &old, &e_));
 	scratch_ok(storage_remove(b->st, "session", 0, &e_));
 	scratch_ok(storage_lease_take(b->st, "session", &new, &e_));
 	assert_non_null(new);
+	storage_lease_drop(&new);
 	storage_lease_drop(&old);
+	/* between opening and locking it */
+	remove_before_lock = path.s;
+	scratch_ok(storage_lease_take(b->st, "session", &new, &e_));
+	assert_non_null(new);
+	assert_true(scratch_exists(&b->s, "session"));
+	scratch_ok(storage_lease_take(b->st, "session", &third, &e_));
+	assert_null(third);
 	storage_lease_drop(&new);
 }
 
