@@ -6,7 +6,7 @@
  *   RECOVERING ------------> RUNNING -------------------------------> STOPPING -> OVER
  *        |                      ^ |                                      ^
  *        |                      +-+ reload, crash and restart            |
- *        +------------------------- stop, or recovery failed ------------+
+ *        +--------------------- stop, or recovery cannot run ------------+
  *
  * Tell it what happened, do what supervisor_next() wishes until it wishes to
  * wait.  Because it never forks, signals or asks for the time, the same object
