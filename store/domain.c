@@ -12,6 +12,11 @@
 
 static const char kind[] = "popstore-domain";
 
+static bool is_alias(const struct domain *d)
+{
+	return d->alias_of.s[0] != '\0';
+}
+
 /* ---- finding --------------------------------------------------------------------- */
 
 static int fill(struct store *s, struct str text, const struct name *name,
@@ -80,12 +85,12 @@ int domain_resolve(struct store *s, struct str name, struct domain *out, bool *f
 
 	if (domain_find(s, name, out, found, e) < 0)
 		return -1;
-	if (!*found || out->alias_of.s[0] == '\0')
+	if (!*found || !is_alias(out))
 		return 0;
 	target = out->alias_of;
 	if (find(s, &target, out, found, e) < 0)
 		return -1;
-	if (!*found || out->alias_of.s[0] != '\0')
+	if (!*found || is_alias(out))
 		return err_set(e, ERR_TEMP, "4.3.5",
 			       "domain " STR_FMT " is an alias of %s, which is %s",
 			       STR_ARG(name), target.s,
@@ -106,7 +111,7 @@ int domain_get(struct store *s, const struct name *name, struct domain *out,
 			       "there is no domain " STR_FMT
 			       ": 'popstore domain add' makes one",
 			       STR_ARG(domain));
-	if (out->alias_of.s[0] != '\0')
+	if (is_alias(out))
 		return err_set(e, ERR_PERM, "5.1.3",
 			       STR_FMT " is another name of %s: say " STR_FMT "@%s",
 			       STR_ARG(domain), out->alias_of.s,
@@ -121,14 +126,14 @@ static int check_alias(struct store *s, const struct domain *d, struct err *e)
 	struct domain target;
 	bool found;
 
-	if (d->alias_of.s[0] == '\0')
+	if (!is_alias(d))
 		return 0;
 	if (find(s, &d->alias_of, &target, &found, e) < 0)
 		return -1;
 	if (!found)
 		return err_set(e, ERR_PERM, "5.1.2", "there is no domain %s",
 			       d->alias_of.s);
-	if (target.alias_of.s[0] != '\0')
+	if (is_alias(&target))
 		return err_set(e, ERR_PERM, "5.1.3", "%s is itself an alias, of %s",
 			       target.name.s, target.alias_of.s);
 	return 0;
@@ -153,7 +158,7 @@ static int put(struct store *s, const struct domain *d, struct err *e)
 	name_place("domains", &d->name, NULL, &place);
 	record_begin(&w, kind);
 	record_put(&w, "name", str_of(d->name.s));
-	if (d->alias_of.s[0] != '\0')
+	if (is_alias(d))
 		record_put(&w, "alias-of", str_of(d->alias_of.s));
 	if (d->own_delimiters)
 		record_put(&w, "delimiters", str_of(d->delimiters));
@@ -165,33 +170,25 @@ static int put(struct store *s, const struct domain *d, struct err *e)
 	return rc;
 }
 
-/* add_template - *existed: nothing was to be done */
-static int add_template(struct store *s, const struct name *domain, bool *existed,
-			struct err *e)
-{
-	struct account a, new = {.quota = QUOTA_NONE};
-
-	if (account_template_name(s, domain, &new.name, e) < 0 ||
-	    account_find(s, &new.name, &a, existed, e) < 0)
-		return -1;
-	return *existed ? 0 : account_create_locked(s, &new, false, e);
-}
-
 static int add(struct store *s, const struct domain *d, struct err *e)
 {
-	struct domain old = {0};
-	bool found, existed = true;
+	struct account a, template = {.quota = QUOTA_NONE};
+	struct domain old;
+	bool found, has_template;
 
-	if (find(s, &d->name, &old, &found, e) < 0 || check_alias(s, d, e) < 0 ||
-	    check_delimiters(d, e) < 0 || (!found && put(s, d, e) < 0))
+	if (account_template_name(s, &d->name, &template.name, e) < 0 ||
+	    find(s, &d->name, &old, &found, e) < 0 ||
+	    account_find(s, &template.name, &a, &has_template, e) < 0)
 		return -1;
-	if (d->alias_of.s[0] == '\0' && old.alias_of.s[0] == '\0' &&
-	    add_template(s, &d->name, &existed, e) < 0)
+	/* One that lacks its template is what a crash in here left. */
+	if (found && (is_alias(&old) || is_alias(d) || has_template))
+		return err_set(e, ERR_PERM, "5.1.3", "domain %s exists already",
+			       d->name.s);
+	if (check_alias(s, d, e) < 0 || check_delimiters(d, e) < 0 || put(s, d, e) < 0)
 		return -1;
-	/* One that lacked its template is what a crash in here left. */
-	return found && existed ? err_set(e, ERR_PERM, "5.1.3",
-					  "domain %s exists already", d->name.s)
-				: 0;
+	if (is_alias(d) || has_template)
+		return 0;
+	return account_create_locked(s, &template, false, e);
 }
 
 int domain_add(struct store *s, const struct domain *d, struct err *e)
@@ -217,7 +214,7 @@ static int update(struct store *s, const struct domain *d, struct err *e)
 		return -1;
 	if (!found)
 		return err_set(e, ERR_PERM, "5.1.2", "there is no domain %s", d->name.s);
-	if ((old.alias_of.s[0] == '\0') != (d->alias_of.s[0] == '\0'))
+	if (is_alias(&old) != is_alias(d))
 		return err_set(e, ERR_PERM, "5.1.3",
 			       "a domain cannot become an alias, nor an alias a domain: "
 			       "delete and add it");
@@ -310,7 +307,7 @@ static int delete (struct store *s, const struct name *name, struct err *e)
 		return -1;
 	if (!found)
 		return err_set(e, ERR_PERM, "5.1.2", "there is no domain %s", name->s);
-	if (d.alias_of.s[0] == '\0' &&
+	if (!is_alias(&d) &&
 	    (check_unused(s, name, e) < 0 || remove_template(s, name, e) < 0))
 		return -1;
 	name_place("domains", name, NULL, &place);

@@ -278,7 +278,11 @@ static void without_its_template_it_can_be_added_again(void **state)
 	bool found;
 
 	lose_template(s);
+	d.own_delimiters = true;
+	d.delimiters[0] = '-';
 	scratch_ok(domain_add(s->store, &d, &e_));
+	assert_true(find(s, "example.org", &d));
+	assert_string_equal(d.delimiters, "-");
 	scratch_ok(account_find(s->store, &n, &a, &found, &e_));
 	assert_true(found);
 	refused(domain_add(s->store, &d, &e), &e, "domain example.org exists already");
