@@ -763,6 +763,8 @@ class Terminal:
         self.text = ""
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
+            # Whoever runs the tests in the background ignores it, and that is inherited.
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
             os.execv(place.program("popstore"),
                      ["popstore", "-c", str(site.conf_file), *map(str, args)])
 
