@@ -267,6 +267,19 @@ static int put(struct store *s, const struct account *a, int how, bool *existed,
 	return rc;
 }
 
+/* make_lease - now, so that no login needs an inode of a disk that has no more.  Where it
+ * fails the first login makes it. */
+static void make_lease(struct store *s, const struct name *name)
+{
+	struct storage_lease *lease = NULL;
+	struct place session;
+	struct err ignored;
+
+	name_place("accounts", name, "session", &session);
+	if (storage_lease_take(store_root(s), session.path, &lease, &ignored) == 0)
+		storage_lease_drop(&lease);
+}
+
 int account_create_locked(struct store *s, struct account *a, bool batch, struct err *e)
 {
 	struct writer *w;
@@ -278,7 +291,10 @@ int account_create_locked(struct store *s, struct account *a, bool batch, struct
 	a->created_ms = clock_unix_ms();
 	if (put(s, a, STORAGE_EXCLUSIVE | (batch ? 0 : STORAGE_DURABLE), &existed, e) < 0)
 		return -1;
-	return existed ? exists_already(a, e) : 0;
+	if (existed)
+		return exists_already(a, e);
+	make_lease(s, &a->name);
+	return 0;
 }
 
 int account_create(struct store *s, struct account *a, bool batch, struct err *e)

@@ -488,17 +488,13 @@ static int compact(struct maildrop *m, struct storage_file *f, struct err *e)
 	return rc;
 }
 
-int maildrop_commit(struct maildrop *m, struct err *e)
+static int update(struct maildrop *m, struct err *e)
 {
 	struct storage_file *f;
 	struct err tidy;
 	size_t removed;
 	int rc;
 
-	must(m->lease != NULL);
-	*e = (struct err){0};
-	if (m->n == 0 && !m->dropped)
-		return 0;
 	if (maildrop_file_lock(m->s, &m->a, STORAGE_WRITE, &f, e) < 0)
 		return -1;
 	if (f == NULL)
@@ -516,6 +512,27 @@ int maildrop_commit(struct maildrop *m, struct err *e)
 	}
 	storage_file_close(&f);
 	return rc;
+}
+
+static bool removes_any(const struct maildrop *m)
+{
+	for (size_t i = 0; i < m->n; i++)
+		if (m->entries[i].removed)
+			return true;
+	return false;
+}
+
+int maildrop_commit(struct maildrop *m, struct err *e)
+{
+	must(m->lease != NULL);
+	*e = (struct err){0};
+	if (m->n == 0 && !m->dropped)
+		return 0;
+
+	int rc = update(m, e);
+
+	/* On a disk that takes no writes: a read mark is not worth failing for. */
+	return rc < 0 && !removes_any(m) ? 0 : rc;
 }
 
 /* ---- for the rest of the store --------------------------------------------------------------- */

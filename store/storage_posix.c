@@ -765,6 +765,8 @@ static int lease_open(struct storage *st, const char *path, bool *fresh)
 	int fd = openat(st->dir, path, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
 
 	*fresh = false;
+	if (fd < 0 && errno == EROFS) /* the lock needs no right to write; NFS wants it */
+		return openat(st->dir, path, READ_FLAGS);
 	if (fd >= 0 || errno != ENOENT)
 		return fd;
 	fd = openat(st->dir, path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,

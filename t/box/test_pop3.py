@@ -649,8 +649,8 @@ def test_login_delay_is_kept(make_site, way):
             < -ERR [LOGIN-DELAY] come back in 3* s
             <eof
         """)
-    session = next(os.path.join(d, "session") for d, _, files
-                   in os.walk(site.root / "accounts") if "session" in files)
+    session = next(os.path.join(d, "session") for d, _, _
+                   in os.walk(site.root / "accounts") if d.endswith("/" + name))
     os.utime(session, (os.stat(session).st_mtime - 3600,) * 2)
     Pop3(site, name).quit()
 

@@ -378,6 +378,7 @@ static void a_name_is_not_made_while_it_is_being_deleted(void **state)
 	scratch_ok(storage_lease_take(s->store->root, session.path, &lease, &e_));
 	assert_non_null(lease);
 	unlink(scratch_path(s, scratch_place("accounts", old.name.s, "profile").s).s);
+	scratch_write(s, scratch_place("accounts", old.name.s, "maildrop").s, STR("old"));
 	assert_int_equal(account_create(s->store, &new, false, &e), -1);
 	assert_int_equal(e.class, ERR_TEMP);
 	assert_string_equal(e.text, "alice@example.org is being deleted; try again when "
@@ -385,7 +386,7 @@ static void a_name_is_not_made_while_it_is_being_deleted(void **state)
 	storage_lease_drop(&lease);
 	scratch_ok(account_create(s->store, &new, false, &e_));
 	assert_false(
-		scratch_exists(s, scratch_place("accounts", old.name.s, "session").s));
+		scratch_exists(s, scratch_place("accounts", old.name.s, "maildrop").s));
 }
 
 static void what_a_cut_deletion_left_is_not_inherited(void **state)
