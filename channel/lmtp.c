@@ -230,6 +230,9 @@ static void run_mail(struct lmtp *s, struct str args)
 	reply(s, REPLY(250, "2.1.0", "Sender ok"));
 }
 
+const struct lmtp_reply lmtp_too_many = {452, "4.5.3",
+					 "Too many recipients in one transaction"};
+
 static void run_rcpt(struct lmtp *s, struct str args)
 {
 	struct str address;
@@ -238,7 +241,7 @@ static void run_rcpt(struct lmtp *s, struct str args)
 	if (r != NULL) {
 		refuse(s, r);
 	} else if (s->accepted >= s->limits.recipients) {
-		reply(s, REPLY(452, "4.5.3", "Too many recipients in one transaction"));
+		reply(s, &lmtp_too_many);
 	} else {
 		s->recipient = address;
 		s->want = LMTP_WANT_RECIPIENT;
@@ -293,6 +296,13 @@ static void begin_chunk(struct lmtp *s)
 		chunk_octets(s, STR(""));
 }
 
+/* lose_count - of the octets that follow: nobody knows where the next command begins */
+static void lose_count(struct lmtp *s)
+{
+	reply(s, REPLY(501, "5.5.4", "Syntax: BDAT octets [LAST]; closing"));
+	enter(s, CLOSED);
+}
+
 static void run_bdat(struct lmtp *s, struct str args)
 {
 	enum arguments_bdat what = arguments_bdat(args, &s->chunk, &s->chunk_last);
@@ -300,8 +310,7 @@ static void run_bdat(struct lmtp *s, struct str args)
 
 	s->chunk_left = s->chunk;
 	if (what == ARGUMENTS_BDAT_UNKNOWN) {
-		reply(s, REPLY(501, "5.5.4", "Syntax: BDAT octets [LAST]; closing"));
-		enter(s, CLOSED);
+		lose_count(s);
 	} else if (what == ARGUMENTS_BDAT_BAD) {
 		eat(s, REPLY(501, "5.5.4", "Syntax: BDAT octets [LAST]"));
 	} else if (!(IN(was) & (IN(RCPT) | IN(CHUNKS)))) {
@@ -413,6 +422,8 @@ static size_t feed_line(struct lmtp *s, struct str in)
 	case LINES_ONE:
 		if (is_text(lines_text(&s->lines)))
 			run_line(s, lines_text(&s->lines));
+		else if (str_istarts(lines_text(&s->lines), STR("BDAT")))
+			lose_count(s);
 		else
 			refuse(s,
 			       REPLY(500, "5.5.2",

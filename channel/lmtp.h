@@ -84,6 +84,7 @@ void lmtp_done(struct lmtp *s);
  * core swallow the rest and give the same reply to each recipient.  What *r points
  * to is borrowed: until the transaction is over. */
 void lmtp_answer(struct lmtp *s, const struct lmtp_reply *r);
+extern const struct lmtp_reply lmtp_too_many; /* recipients */
 /* 421 and the end: for time-outs and for shutting down.  At any time. */
 void lmtp_goodbye(struct lmtp *s, const char *dsn, const char *text);
 

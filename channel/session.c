@@ -41,6 +41,7 @@ struct session {
 	struct delivery *delivery; /* NULL without recipients */
 	struct recipient *rcpt;
 	size_t n, cap;
+	size_t targets; /* that the recipients stand for */
 	uint64_t began_ms;
 	uint64_t top_n, return_path_n; /* octets that we put before the message */
 	struct err why;                /* of a failure; replies point into it */
@@ -168,6 +169,12 @@ static void judge(struct session *s)
 	struct recipient *r;
 	struct targets t;
 
+	/* A forwarding may stand for a thousand, and be named a thousand times. */
+	if (s->targets >= s->set->lmtp.max_recipients) {
+		log_refused(s, address, "too-many", &lmtp_too_many);
+		lmtp_answer(s->core, &lmtp_too_many);
+		return;
+	}
 	targets_of(s->store, address, lmtp_size(s->core), &t);
 	if (t.way == TARGETS_NONE) {
 		log_answer(s, address, t.word, &t.reply, &t.why);
@@ -181,6 +188,7 @@ static void judge(struct session *s)
 		add_slots(s, address, &t);
 	r = new_recipient(s);
 	r->t = t;
+	s->targets += t.n;
 	buf_init(&r->address, address.n + 1);
 	buf_put(&r->address, address);
 	lmtp_answer(s->core, &t.reply);
@@ -431,7 +439,7 @@ static void forget(struct session *s)
 		targets_fini(&s->rcpt[i].t);
 	}
 	xfree(&s->rcpt);
-	s->n = s->cap = 0;
+	s->n = s->cap = s->targets = 0;
 	s->stored = s->mailed = s->refused = 0;
 	s->why = (struct err){0};
 	conn_busy(s->c, false);

@@ -152,7 +152,8 @@ static const struct conf_item items[] = {
 	NUM(CONF_OCTETS, lmtp, max_message, "50M", 64 * K, UINT64_C(2) << 30,
 	    "The largest message that is accepted; RFC 5321 asks for 64K at least."),
 	NUM(CONF_COUNT, lmtp, max_recipients, "1000", 100, 3000,
-	    "Recipients of one transaction; one more is told to come back (452 4.5.3)."),
+	    "Recipients of one transaction; one more is told to come back (452 4.5.3).\n"
+	    "A forwarding counts as all that it stands for."),
 	NUM(CONF_COUNT, lmtp, max_received, "50", 10, 1000,
 	    "A message with more Received fields than this is taken for a mail loop."),
 	BOOL(lmtp, delivered_to, "no",

@@ -203,6 +203,7 @@ static const struct {
 	{"no number: nobody knows what follows", STR_INIT(BEGIN "BDAT -1\r\nNOOP\r\n"), STR_INIT(BEGIN_OK BDAT_CLOSE), STR_INIT("")},
 	{"no number at all", STR_INIT(BEGIN "BDAT\r\nNOOP\r\n"), STR_INIT(BEGIN_OK BDAT_CLOSE), STR_INIT("")},
 	{"a number too large", STR_INIT(BEGIN "BDAT 18446744073709551616\r\nNOOP\r\n"), STR_INIT(BEGIN_OK BDAT_CLOSE), STR_INIT("")},
+	{"a number, but no text", STR_INIT(BEGIN "BDAT 6\tLAST\r\nRSET\r\nNOOP\r\n"), STR_INIT(BEGIN_OK BDAT_CLOSE), STR_INIT("")},
 	{"a number, but not LAST", STR_INIT(BEGIN "BDAT 4 LSAT\r\nRSETBDAT 1 LAST x\r\nyNOOP\r\n" TO),
 		STR_INIT(BEGIN_OK BDAT_HOW BDAT_HOW "250 2.0.0 Ok\r\n" TO_OK), STR_INIT("")},
 	{"not LAST, between chunks", STR_INIT(BEGIN "BDAT 1\r\nxBDAT 4 LSAT\r\nRSETBDAT 0 LAST\r\n" FROM),
