@@ -19,10 +19,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -116,6 +118,27 @@ static inline struct scratch_path scratch_place(const char *tree, const char *na
 	name_place(tree, &n, leaf, &place);
 	snprintf(p.s, sizeof p.s, "store/%s", place.path);
 	return p;
+}
+
+/*
+ * scratch_small_disk - a file system of `size` (as "64k") at a directory that is there
+ *
+ * In a mount namespace of this process's own, so that it is gone with it.  False, with
+ * a line that says so, where that needs to be root.
+ */
+static inline bool scratch_small_disk(const struct scratch *s, const char *below,
+				      const char *size)
+{
+	char options[32];
+
+	snprintf(options, sizeof options, "size=%s", size);
+	if (unshare(CLONE_NEWNS) == 0 &&
+	    mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
+	    mount("tmpfs", scratch_path(s, below).s, "tmpfs", 0, options) == 0)
+		return true;
+	print_message("# skipped: no small file system without root (%s)\n",
+		      strerror(errno));
+	return false;
 }
 
 /* ---- the store ------------------------------------------------------------------ */
