@@ -12,6 +12,7 @@ static const struct column columns[] = {
 	{"messages", "Message files looked at",               CELL_COUNT},
 	{"added",    "Maildrop lines made again",             CELL_COUNT},
 	{"removed",  "Message files that nobody was promised", CELL_COUNT},
+	{"damaged",  "Message files that are not whole",      CELL_COUNT},
 	{"failed",   "What could not be brought home",        CELL_COUNT},
 	/* clang-format on */
 };
@@ -29,9 +30,12 @@ int verb_recover(struct ctl *c, struct err *e)
 	table_number(t, r.messages);
 	table_number(t, r.added);
 	table_number(t, r.removed);
+	table_number(t, r.damaged);
 	table_number(t, r.failed);
 	table_print(t, TABLE_RECORD, ctl_has(c, OPT_JSON), stdout);
 	table_free(&t);
+	if (r.damaged > 0)
+		ctl_complain(c, &r.damage); /* the last one; `check` names the others */
 	if (r.failed > 0) {
 		c->status = EX_DATAERR;
 		ctl_complain(c,

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/pidfd.h>
 #include <sys/stat.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <sysexits.h>
 #include <unistd.h>
@@ -226,23 +227,26 @@ static int wait_for(const struct submit *s, pid_t pid, int *status, struct err *
 static int run(const struct submit *s, char **argv, int in, struct err *e)
 {
 	char said[SAID_OCTETS];
-	int out[2], status = 0;
+	int status = 0;
 	pid_t pid;
-	int rc;
 
-	/* Not blocking for us: a grandchild may hold the other end for long. */
-	if (pipe2(out, O_CLOEXEC) < 0 || fcntl(out[0], F_SETFL, O_NONBLOCK) < 0)
-		return err_sys(e, "pipe for sendmail");
-	rc = spawn(s, argv, in, out[1], &pid, e);
-	close(out[1]);
+	/* No pipe: one that nobody empties stops a talkative program, and a grandchild
+	 * may hold its other end for long. */
+	int out = memfd_create("sendmail-output", MFD_CLOEXEC);
+
+	if (out < 0)
+		return err_sys(e, "make room for what sendmail says");
+
+	int rc = spawn(s, argv, in, out, &pid, e);
+
 	if (rc == 0)
 		rc = wait_for(s, pid, &status, e);
 	if (rc == 0) {
-		ssize_t n = read(out[0], said, sizeof said);
+		ssize_t n = pread(out, said, sizeof said, 0);
 
 		rc = submit_status(status, (struct str){said, n > 0 ? (size_t)n : 0}, e);
 	}
-	close(out[0]);
+	close(out);
 	return rc;
 }
 

@@ -144,14 +144,13 @@ static int check_place(const struct name *name, bool *more UNUSED, void *ctx,
 	return no_account(c, name, "I4", why.text);
 }
 
-int check_run(struct store *s, const struct check_options *o, struct check_result *out,
-	      struct err *e)
+static int run(struct store *s, const struct check_options *o, struct check_result *out,
+	       struct err *e)
 {
 	struct check c = {.s = s, .o = o, .result = out};
 	struct storage *root = store_root(s);
 	int rc = -1;
 
-	*out = (struct check_result){0};
 	if (tree_each(root, "domains", STR("*"), check_domain, &c, e) == 0 &&
 	    tree_each(root, "forwardings", STR("*"), check_forwarding, &c, e) == 0 &&
 	    tree_each(root, "accounts", STR("*"), check_place, &c, e) == 0)
@@ -161,5 +160,23 @@ int check_run(struct store *s, const struct check_options *o, struct check_resul
 	if (rc == 0 && out->repaired > 0)
 		rc = storage_sync(root, e);
 	idmap_fini(&c.seen);
+	return rc;
+}
+
+int check_run(struct store *s, const struct check_options *o, struct check_result *out,
+	      struct err *e)
+{
+	struct storage_lease *lease = NULL;
+	int rc;
+
+	*out = (struct check_result){0};
+	/* Two repairs at once would both bring the same line back. */
+	if (o->repair && storage_lease_take(store_root(s), "repair.lease", &lease, e) < 0)
+		return -1;
+	if (o->repair && lease == NULL)
+		return err_set(e, ERR_TEMP, "4.3.2",
+			       "another repair of this store is running");
+	rc = run(s, o, out, e);
+	storage_lease_drop(&lease);
 	return rc;
 }

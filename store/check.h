@@ -5,7 +5,7 @@
  * Walks records, accounts, maildrops and message files and compares them with
  * doc/INVARIANTS.md.  With `repair` it mends what can be proved: maildrop lines
  * from message files (same UIDLs), slots from maildrops, files that nobody holds.
- * It never removes what it cannot prove dead.  Runs while the services run.
+ * It never removes what it cannot prove dead.  One repair runs at a time.  Runs while the services run.
  *
  * Tests: t/unit/store/check.c  t/box/test_ctl.py
  */

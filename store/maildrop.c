@@ -27,6 +27,7 @@ struct maildrop {
 	struct idmap index; /* id -> entry, of the first `indexed`: most never need it */
 	size_t indexed;
 	struct buf trace; /* what maildrop_trace() gave last */
+	bool rebuilt;     /* lines were lost to damage once, see MAILDROP_REBUILT */
 	bool torn;        /* the file ended in a piece of a line */
 	bool dropped;     /* lines were overwritten in place: the totals are too high */
 };
@@ -103,6 +104,8 @@ static const char *apply(struct maildrop *m, const struct maildrop_line *l,
 		add_tombstone(m, l->id);
 		count--;
 		octets -= en->size;
+	} else if (l->event == MAILDROP_REBUILT) {
+		m->rebuilt = true;
 	} else if (en != NULL) {
 		en->read = true;
 	}
@@ -419,14 +422,17 @@ static bool may_forget(const struct maildrop *m, uint64_t id)
 	       message_release_anywhere(m->s, id, m->a.uid, &e) == 0;
 }
 
+/* put_tombstones - *forgot tells that some were left out */
 static void put_tombstones(const struct maildrop *m, struct maildrop_line *last,
-			   struct buf *text)
+			   struct buf *text, bool *forgot)
 {
 	bool any = m->n_tombstones > 0 && may_forget_any(m);
 
 	for (size_t i = 0; i < m->n_tombstones; i++) {
-		if (any && may_forget(m, m->tombstones[i]))
+		if (any && may_forget(m, m->tombstones[i])) {
+			*forgot = true;
 			continue;
+		}
 		last->number++;
 		last->event = MAILDROP_REMOVED;
 		last->id = m->tombstones[i];
@@ -434,11 +440,13 @@ static void put_tombstones(const struct maildrop *m, struct maildrop_line *last,
 	}
 }
 
-static void put_compact(const struct maildrop *m, struct buf *text)
+static void put_compact(const struct maildrop *m, struct buf *text, bool *forgot)
 {
 	struct maildrop_line last = {.event = MAILDROP_HEADER};
 
 	maildrop_line_print(&last, m->a.uid, text);
+	if (m->rebuilt)
+		maildrop_line_mark(&last, m->a.uid, text);
 	for (size_t i = 0; i < m->n; i++) {
 		const struct maildrop_entry *en = &m->entries[i];
 
@@ -459,7 +467,7 @@ static void put_compact(const struct maildrop *m, struct buf *text)
 		if (en->read)
 			put_event(text, m, &last, MAILDROP_READ, en);
 	}
-	put_tombstones(m, &last, text);
+	put_tombstones(m, &last, text, forgot);
 }
 
 /* compact - rewrites the file when most of it is history; the caller holds its lock */
@@ -469,6 +477,7 @@ static int compact(struct maildrop *m, struct storage_file *f, struct err *e)
 	struct maildrop *now;
 	struct buf text;
 	uint64_t size;
+	bool forgot = false;
 	int rc;
 
 	if (storage_file_size(f, &size, e) < 0)
@@ -479,7 +488,10 @@ static int compact(struct maildrop *m, struct storage_file *f, struct err *e)
 	buf_init(&text, MAILDROP_TEXT_MAX);
 	rc = read_whole(now, f, e);
 	if (rc == 0)
-		put_compact(now, &text);
+		put_compact(now, &text, &forgot);
+	/* A release that a power cut undoes would be a message that nobody removed. */
+	if (rc == 0 && forgot)
+		rc = store_sync_volumes(m->s, e);
 	if (rc == 0 && (text.n < size / 2 || m->dropped))
 		rc = storage_put(m->s->root, place.path, buf_str(&text), STORAGE_DURABLE,
 				 NULL, e);
@@ -545,6 +557,8 @@ int maildrop_state_of(struct store *s, const struct account *a, uint64_t id,
 	*out = MAILDROP_NEVER_HAD;
 	if (maildrop_look(s, a, &m, e) < 0)
 		return -1;
+	if (m->rebuilt)
+		*out = MAILDROP_MAY_HAVE_HAD;
 	for (size_t i = 0; i < m->n_tombstones; i++)
 		if (m->tombstones[i] == id)
 			*out = MAILDROP_HAD;

@@ -100,6 +100,7 @@ int maildrop_append_slot(struct store *s, const struct account *a, unsigned volu
 /* What a maildrop says of a message. */
 enum maildrop_state {
 	MAILDROP_NEVER_HAD, /* or has forgotten, which it does after its slot was let go */
+	MAILDROP_MAY_HAVE_HAD, /* lines of it were lost to damage once */
 	MAILDROP_HAS,
 	MAILDROP_HAD, /* its removal is in the lines */
 };

@@ -40,6 +40,14 @@ void maildrop_line_print(const struct maildrop_line *l, uint64_t uid, struct buf
 	maildrop_line_sign(out, from, uid);
 }
 
+void maildrop_line_mark(struct maildrop_line *last, uint64_t uid, struct buf *out)
+{
+	last->number++;
+	last->event = MAILDROP_REBUILT;
+	last->id = 0;
+	maildrop_line_print(last, uid, out);
+}
+
 /* sum_matches - takes the sum off the end of *text and checks it */
 static bool sum_matches(struct str *text, uint64_t uid, size_t event_at)
 {
@@ -93,7 +101,7 @@ static bool parse_added(struct str *rest, struct maildrop_line *out)
 
 static bool parse_event(struct str word, struct maildrop_line *out)
 {
-	if (word.n != 1 || memchr("+xr-", word.p[0], 4) == NULL)
+	if (word.n != 1 || memchr("+xr-!", word.p[0], 5) == NULL)
 		return false;
 	out->event = (enum maildrop_event)word.p[0];
 	return true;

@@ -6,6 +6,7 @@
  *   <number> + <id> <volume> <slot> <size> <stored> <header> <trace> <count> <octets> <sum>
  *   <number> r <id> <count> <octets> <sum>
  *   <number> - <id> <count> <octets> <sum>
+ *   <number> ! 0000000000000 <count> <octets> <sum>
  *
  * <count> and <octets> are the totals after the line.  The sum is XXH3-64 of the
  * line before it, seeded with the account's uid, so that a line says whose it is.
@@ -31,6 +32,7 @@ enum maildrop_event {
 	MAILDROP_DROPPED = 'x', /* added once, removed in place */
 	MAILDROP_READ = 'r',
 	MAILDROP_REMOVED = '-',
+	MAILDROP_REBUILT = '!', /* of no message: lines before this one were damaged */
 };
 
 struct maildrop_line {
@@ -51,6 +53,8 @@ struct maildrop_line {
 void maildrop_line_print(const struct maildrop_line *l, uint64_t uid, struct buf *out);
 /* Appends sum and newline to the line that begins at `from`. */
 void maildrop_line_sign(struct buf *out, size_t from, uint64_t uid);
+/* Appends the line behind *last that says that lines were lost. */
+void maildrop_line_mark(struct maildrop_line *last, uint64_t uid, struct buf *out);
 /* `text` is one line without its newline. */
 bool maildrop_line_parse(struct str text, uint64_t uid,
 			 struct maildrop_line *out) MUST_USE;

@@ -5,7 +5,9 @@
  * Lines that pass their checksum are kept; an added line only if its message is
  * there and still holds the account's slot, since the line that removed it may be
  * among the damaged ones.  What is missing now comes back from the message files:
- * `popstore check --repair` appends every slot that no maildrop mentions.
+ * `popstore check --repair` appends every slot that no maildrop mentions.  A mark stays
+ * in the file: that such a maildrop knows nothing of a message does not prove that
+ * nobody was promised it.
  */
 #include "store/maildrop_int.h"
 
@@ -74,7 +76,8 @@ static int keep(struct rebuild *r, struct maildrop_line *l, struct err *e)
 	uint64_t size;
 	bool holds = true, known = idmap_get(&r->live, l->id, &size);
 
-	if (l->event == MAILDROP_HEADER || (l->event == MAILDROP_READ && !known))
+	if (l->event == MAILDROP_HEADER || l->event == MAILDROP_REBUILT ||
+	    (l->event == MAILDROP_READ && !known))
 		return 0;
 	if (l->event == MAILDROP_DROPPED)
 		l->event = MAILDROP_REMOVED;
@@ -127,6 +130,7 @@ static int rebuild(struct rebuild *r, struct storage_file *f, struct err *e)
 	buf_used(&old, got);
 	maildrop_line_print(&header, r->a->uid, &r->text);
 	r->last = header;
+	maildrop_line_mark(&r->last, r->a->uid, &r->text);
 	if (read_lines(r, buf_str(&old), e) == 0)
 		rc = storage_put(r->s->root, place.path, buf_str(&r->text),
 				 STORAGE_DURABLE, NULL, e);

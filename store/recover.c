@@ -9,13 +9,14 @@
  *   its maildrop has the message                      nothing to do
  *   its maildrop says that it was removed             release the slot
  *   it knows nothing, and a power cut may lie between append the line: it may have
- *                                                     been promised and lost
+ *   or the maildrop was damaged once                  been promised and lost
  *   it knows nothing, and this is still the mount in  release the slot: lines are
  *   which the writer lived                            written before the 250, and none
  *                                                     was lost, so nobody was promised
  *
  * A file that is not a whole message was never synced, so nobody was promised it
- * either; it is set aside for the operator to look at (an empty one is removed).
+ * either; it is set aside for the operator to look at (an empty one is removed).  But
+ * one that a maildrop has was whole once: that is damage, and it stays.
  * One that cannot be read now may be whole: it stays, and so does the writer's
  * record, until a later run can read it.
  */
@@ -52,7 +53,8 @@ static int recover_slot(struct recovery *r, const struct message_info *mi,
 			return -1;
 		if (state == MAILDROP_HAS)
 			return 0;
-		if (state == MAILDROP_NEVER_HAD && !r->same_mount) {
+		if (state == MAILDROP_MAY_HAVE_HAD ||
+		    (state == MAILDROP_NEVER_HAD && !r->same_mount)) {
 			if (maildrop_append_slot(r->s, &a, volume, mi, slot, e) < 0)
 				return -1;
 			r->out->added++;
@@ -79,16 +81,34 @@ static void recover_message(struct recovery *r, unsigned volume, struct message 
 			not_now(r, &e);
 }
 
+/* is_in_a_maildrop - as far as the file still tells whose it is */
+static bool is_in_a_maildrop(struct recovery *r, const struct message *m)
+{
+	const struct message_info *mi = m ? message_info(m) : NULL;
+	bool has = false;
+
+	for (size_t i = 0; mi != NULL && mi->slots != NULL && i < mi->n_slots; i++) {
+		struct account a = {.name = mi->slots[i].name, .uid = mi->slots[i].uid};
+		enum maildrop_state state;
+		struct err e;
+
+		has = has || maildrop_state_of(r->s, &a, mi->id, &state, &e) < 0 ||
+		      state == MAILDROP_HAS;
+	}
+	return has;
+}
+
 /* not_whole - a file that could be read and is no message, or one that could not */
 static int not_whole(struct recovery *r, unsigned volume, uint64_t id,
-		     const struct err *why, struct err *e)
+		     const struct message *m, const struct err *why, struct err *e)
 {
 	if (why->sys != 0) {
 		not_now(r, why);
 		return 0;
 	}
-	r->out->removed++;
-	return message_set_aside(r->s, volume, id, e);
+	r->out->damaged++;
+	r->out->damage = *why;
+	return is_in_a_maildrop(r, m) ? 0 : message_set_aside(r->s, volume, id, e);
 }
 
 static int recover_one(unsigned volume, uint64_t id, void *ctx, struct err *e)
@@ -102,10 +122,11 @@ static int recover_one(unsigned volume, uint64_t id, void *ctx, struct err *e)
 		return 0;
 	r->out->messages++;
 	if (message_open(r->s, volume, id, &m, &why) < 0 ||
-	    (m != NULL &&
-	     (message_slots(m, &why) < 0 || message_verify(m, &why) < 0))) {
+	    (m != NULL && (message_slots(m, &why) < 0 || message_verify(m, &why) < 0))) {
+		int rc = not_whole(r, volume, id, m, &why, e);
+
 		message_close(&m);
-		return not_whole(r, volume, id, &why, e);
+		return rc;
 	}
 	if (m == NULL)
 		return 0;

@@ -373,6 +373,14 @@ struct volume *store_pick_volume(struct store *s, struct err *e)
 	return roomiest;
 }
 
+int store_sync_volumes(struct store *s, struct err *e)
+{
+	for (size_t i = 0; i < s->n_volumes; i++)
+		if (storage_sync(s->volumes[i].storage, e) < 0)
+			return -1;
+	return 0;
+}
+
 /* ---- writer and checkpoint ------------------------------------------------------------ */
 
 int store_writer(struct store *s, struct writer **out, struct err *e)

@@ -50,6 +50,10 @@ struct store_recovery {
 	uint64_t messages; /* message files looked at */
 	uint64_t added;    /* maildrop lines made again */
 	uint64_t removed;  /* message files that no one was promised */
+	uint64_t
+		damaged; /* files that are no whole messages: in damaged/ now, or still in
+	                      place if a maildrop has them */
+	struct err damage; /* the last of them */
 	uint64_t failed; /* messages that could not be brought home; their writers stay as
 	                      they are, for the next time */
 	struct err why;  /* the last failure */

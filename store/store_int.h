@@ -36,6 +36,8 @@ struct volume *store_volume(struct store *s, unsigned number);
 /* Every volume that this store ever had is in the configuration, so that nothing can
  * come back with one that is away. */
 int store_is_whole(struct store *s, bool *whole, struct err *e);
+/* Makes what was done to message files durable, on every volume. */
+int store_sync_volumes(struct store *s, struct err *e);
 /* Where the next message goes: in turn, those with room first. */
 struct volume *store_pick_volume(struct store *s, struct err *e);
 /* The writer of this process, taken at the first call. */

@@ -266,7 +266,8 @@ static int reserve(struct writer *w, uint64_t ms, struct err *e)
 	pthread_mutex_lock(&w->state);
 
 	bool needed = ms >= w->until_ms;
-	uint64_t checkpoint = w->checkpoint_ms;
+	/* After idleness nothing older is open: recovery need not look at that time. */
+	uint64_t checkpoint = w->dirty ? w->checkpoint_ms : ms;
 
 	pthread_mutex_unlock(&w->state);
 	if (needed)

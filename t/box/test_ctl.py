@@ -381,7 +381,7 @@ def test_check_and_recover_of_a_sound_store(bare):
     assert bare.ctl_json("check", "--quick") == {"accounts": 2, "messages": 0, "octets": 0,
                                                  "findings": [], "repaired": 0, "sound": True}
     assert bare.ctl_json("recover") == {"writers": 0, "messages": 0, "added": 0, "removed": 0,
-                                         "failed": 0}
+                                         "damaged": 0, "failed": 0}
     assert re.search(r"^Maildrop lines made again +0$", bare.ctl("recover"), re.M)
 
 

@@ -255,11 +255,66 @@ static void a_torn_file_is_set_aside(void **state)
 
 	struct store_recovery r = recover(&s);
 
-	assert_int_equal(r.removed, 1);
+	assert_int_equal(r.damaged, 1);
+	assert_int_equal(r.removed, 0);
+	assert_non_null(strstr(r.damage.text, id_print(id).c));
 	assert_int_equal(r.added, 0);
 	assert_false(scratch_exists(&s, scratch_message(id).s));
 	snprintf(aside, sizeof aside, "store/damaged/%s", id_print(id).c);
 	assert_true(scratch_exists(&s, aside));
+	scratch_end(&s);
+}
+
+/* It was whole when the line was written, so this is damage, and not ours to move. */
+static void a_damaged_file_that_a_maildrop_has_stays(void **state)
+{
+	struct scratch s;
+	struct plan p;
+	struct maildrop *m;
+	struct buf file;
+
+	(void)state;
+	begin(&s, &p);
+	scratch_die(&s, deliver, &p);
+	forget_mount(&s);
+	scratch_ok(store_open(s.set, &s.store, &e_));
+	scratch_ok(maildrop_look(s.store, &p.a[1], &m, &e_));
+
+	struct scratch_path path = scratch_message(maildrop_entry(m, 0)->id);
+
+	maildrop_close(&m);
+	buf_init(&file, 1 << 20);
+	scratch_read(&s, path.s, &file);
+	scratch_flip(&s, path.s, file.n - 10);
+	buf_fini(&file);
+
+	struct store_recovery r = recover(&s);
+
+	assert_int_equal(r.damaged, 1);
+	assert_true(scratch_exists(&s, path.s));
+	assert_int_equal(recover(&s).writers, 0);
+	scratch_end(&s);
+}
+
+/* The maildrop that repair made again lost a line; that it knows nothing of the message
+ * proves nothing any more, in whatever mount. */
+static void a_rebuilt_maildrop_gets_the_line_back(void **state)
+{
+	struct scratch s;
+	struct plan p;
+	uint64_t lost;
+
+	(void)state;
+	begin(&s, &p);
+	scratch_die(&s, deliver, &p);
+	scratch_flip(&s, scratch_place("accounts", "alice@example.org", "maildrop").s,
+		     60);
+	scratch_ok(store_open(s.set, &s.store, &e_));
+	scratch_ok(maildrop_rebuild(s.store, &p.a[0], &lost, &e_));
+	assert_int_equal(lost, 1);
+	assert_int_equal(scratch_count(&s, &p.a[0]), 0);
+	assert_int_equal(recover(&s).added, 1);
+	assert_int_equal(scratch_count(&s, &p.a[0]), 1);
 	scratch_end(&s);
 }
 
@@ -328,6 +383,8 @@ int main(void)
 		cmocka_unit_test(a_deleted_account_gets_nothing_back),
 		cmocka_unit_test(removed_messages_stay_removed),
 		cmocka_unit_test(a_torn_file_is_set_aside),
+		cmocka_unit_test(a_damaged_file_that_a_maildrop_has_stays),
+		cmocka_unit_test(a_rebuilt_maildrop_gets_the_line_back),
 		cmocka_unit_test(a_file_that_cannot_be_read_now_stays),
 		cmocka_unit_test(a_damaged_maildrop_keeps_nobody_else_waiting),
 	};
