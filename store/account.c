@@ -403,23 +403,27 @@ int account_delete(struct store *s, const struct name *name, struct err *e)
 	return rc;
 }
 
-/* is_remnant - an empty profile was linked, but its octets never reached the disk */
+/* is_remnant - no profile, or an empty one that was linked while its octets never reached
+ * the disk; an empty one beside a maildrop was emptied otherwise, and is damage */
 static int is_remnant(struct store *s, const struct name *name, bool *remnant,
 		      struct err *e)
 {
 	struct storage_file *f;
-	struct place profile;
+	struct place profile, maildrop;
 	uint64_t size = 0;
-	bool found;
+	bool found, has_mail = false;
 	int rc;
 
 	name_place("accounts", name, "profile", &profile);
+	name_place("accounts", name, "maildrop", &maildrop);
 	if (storage_file_open(store_root(s), profile.path, STORAGE_READ, &f, &found, e) <
 	    0)
 		return -1;
 	rc = found ? storage_file_size(f, &size, e) : 0;
 	storage_file_close(&f);
-	*remnant = rc == 0 && size == 0;
+	if (rc == 0 && found)
+		rc = storage_exists(store_root(s), maildrop.path, &has_mail, e);
+	*remnant = rc == 0 && size == 0 && !has_mail;
 	return rc;
 }
 

@@ -384,6 +384,11 @@ static void remnants_of_accounts_are_cleared(void **state)
 	scratch_account(&x.s, "alice@example.org");
 
 	/* Damage is no remnant: somebody's mail is behind it. */
+	scratch_write(&x.s, scratch_place("accounts", "bob@example.org", "profile").s,
+		      STR(""));
+	assert_int_equal(run(&x, true).repaired, 0);
+	assert_true(scratch_exists(
+		&x.s, scratch_place("accounts", "bob@example.org", "maildrop").s));
 	scratch_flip(&x.s, profile.s, 30);
 	assert_int_equal(run(&x, true).repaired, 0);
 	assert_true(scratch_exists(&x.s, profile.s));
