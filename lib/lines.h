@@ -18,12 +18,12 @@
 #include "lib/str.h"
 
 enum lines_result {
-	LINES_MORE,	/* no whole line yet */
-	LINES_ONE,	/* lines_text() is one */
+	LINES_MORE,     /* no whole line yet */
+	LINES_ONE,      /* lines_text() is one */
 	LINES_TOO_LONG, /* one went by that was longer than max */
-	LINES_BARE,	/* one went by, of any length, with a CR or LF that was no
+	LINES_BARE,     /* one went by, of any length, with a CR or LF that was no
 			   part of a CRLF */
-	LINES_NUL,	/* a NUL: no client sends that, the caller should hang up */
+	LINES_NUL,      /* a NUL: no client sends that, the caller should hang up */
 };
 
 struct lines {

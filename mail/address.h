@@ -37,9 +37,9 @@ struct address {
 
 enum address_result {
 	ADDRESS_OK,
-	ADDRESS_NULL,     /* <>: the null sender; both parts are empty */
-	ADDRESS_BAD,      /* not an address */
-	ADDRESS_TOO_LONG, /* an address, but longer than the limits above */
+	ADDRESS_NULL,       /* <>: the null sender; both parts are empty */
+	ADDRESS_BAD,        /* not an address */
+	ADDRESS_TOO_LONG,   /* an address, but longer than the limits above */
 	ADDRESS_NEEDS_UTF8, /* octets over 0x7f, and utf8 was not allowed */
 };
 

@@ -32,16 +32,16 @@
 #include "lib/str.h"
 
 struct dotstream {
-	int state;           /* private: where in CRLF.CRLF we are */
-	bool ended;          /* the end was seen (DATA) or made (BDAT) */
-	uint64_t stored;     /* octets in stored form, the final .CRLF included */
-	uint64_t size;       /* octets as RFC 1939 counts them: unstuffed, without the end,
+	int state;       /* private: where in CRLF.CRLF we are */
+	bool ended;      /* the end was seen (DATA) or made (BDAT) */
+	uint64_t stored; /* octets in stored form, the final .CRLF included */
+	uint64_t size;   /* octets as RFC 1939 counts them: unstuffed, without the end,
 	                        and without octets that may yet turn out to be the end */
 	uint64_t header_end; /* stored octets up to and including the empty line after
 	                        the header; 0 = not seen */
 	uint64_t bare_lf;
-	uint32_t received;   /* Received: fields in the header */
-	char field[9];       /* private: first octets of the current header line */
+	uint32_t received; /* Received: fields in the header */
+	char field[9];     /* private: first octets of the current header line */
 	unsigned field_n;
 };
 

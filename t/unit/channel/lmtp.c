@@ -265,8 +265,10 @@ static void judge(struct world *w)
 	memcpy(address, a.p, a.n);
 	address[a.n] = '\0';
 	if (!no)
-		buf_printf(&w->recipients, "%s\n", str_starts(a, STR("over")) ? "over" : "ok");
-	lmtp_answer(w->s, &(struct lmtp_reply){no ? 550 : 250, no ? "5.1.1" : "2.1.5", address});
+		buf_printf(&w->recipients, "%s\n",
+			   str_starts(a, STR("over")) ? "over" : "ok");
+	lmtp_answer(w->s, &(struct lmtp_reply){no ? 550 : 250, no ? "5.1.1" : "2.1.5",
+					       address});
 }
 
 static void commit(struct world *w)
@@ -300,7 +302,8 @@ static void serve(struct world *w)
 			break;
 		case LMTP_WANT_OPEN:
 			if (str_starts(lmtp_sender(w->s), STR("full")))
-				lmtp_answer(w->s, &(struct lmtp_reply){452, "4.3.1", "full"});
+				lmtp_answer(w->s,
+					    &(struct lmtp_reply){452, "4.3.1", "full"});
 			else
 				lmtp_done(w->s);
 			break;
@@ -308,7 +311,8 @@ static void serve(struct world *w)
 			assert_true(lmtp_in_message(w->s));
 			buf_put(&w->writing, lmtp_data(w->s));
 			if (str_starts(lmtp_sender(w->s), STR("disk")))
-				lmtp_answer(w->s, &(struct lmtp_reply){451, "4.3.0", "disk"});
+				lmtp_answer(w->s,
+					    &(struct lmtp_reply){451, "4.3.0", "disk"});
 			else
 				lmtp_done(w->s);
 			break;
@@ -345,8 +349,8 @@ static void feed(struct world *w, struct str in, size_t step)
 static void is(const char *what, struct str got, struct str want)
 {
 	if (!str_eq(got, want))
-		fail_msg("%s is\n" STR_FMT "\nand should be\n" STR_FMT, what, STR_ARG(got),
-			 STR_ARG(want));
+		fail_msg("%s is\n" STR_FMT "\nand should be\n" STR_FMT, what,
+			 STR_ARG(got), STR_ARG(want));
 }
 
 static void conversations(void **state UNUSED)
@@ -373,7 +377,9 @@ static void conversations(void **state UNUSED)
 static void the_envelope_is_there_while_it_lasts(void **state UNUSED)
 {
 	struct world w;
-	struct str in = STR(HELLO "MAIL FROM:<@route.example:\"S p\"@X.example> SIZE=77 SMTPUTF8\r\nRCPT TO:<a@b>\r\n");
+	struct str in = STR(
+		HELLO
+		"MAIL FROM:<@route.example:\"S p\"@X.example> SIZE=77 SMTPUTF8\r\nRCPT TO:<a@b>\r\n");
 
 	world_init(&w);
 	serve(&w);
@@ -418,8 +424,15 @@ static void a_refusal_can_be_asked_for(void **state UNUSED)
 static void goodbye_at_any_time(void **state UNUSED)
 {
 	static const char *const before[] = {
-		"", HELLO, HELLO FROM, BEGIN, BEGIN "DATA\r\n", BEGIN "DATA\r\nabc",
-		BEGIN "BDAT 5\r\nabc", BEGIN "BDAT 3\r\nabc", HELLO "BDAT 5\r\nabc",
+		"",
+		HELLO,
+		HELLO FROM,
+		BEGIN,
+		BEGIN "DATA\r\n",
+		BEGIN "DATA\r\nabc",
+		BEGIN "BDAT 5\r\nabc",
+		BEGIN "BDAT 3\r\nabc",
+		HELLO "BDAT 5\r\nabc",
 	};
 
 	for (size_t i = 0; i < countof(before); i++) {
@@ -432,7 +445,8 @@ static void goodbye_at_any_time(void **state UNUSED)
 		lmtp_goodbye(w.s, "4.4.2", "You took too long");
 		lmtp_goodbye(w.s, "4.4.2", "Said once");
 		serve(&w);
-		is("the answer", buf_str(&w.said), STR("421 4.4.2 You took too long, closing\r\n"));
+		is("the answer", buf_str(&w.said),
+		   STR("421 4.4.2 You took too long, closing\r\n"));
 		assert_int_equal(lmtp_want(w.s), LMTP_WANT_CLOSE);
 		assert_int_equal(lmtp_feed(w.s, STR("NOOP\r\n")), 0);
 		world_fini(&w);

@@ -145,7 +145,8 @@ static void smuggled_commands_stay_text(void **state UNUSED)
 		buf_init(&b, 1000);
 		buf_put(&b, STR("Subject: x\r\n\r\ntext"));
 		buf_put(&b, smuggled[i].octets);
-		buf_put(&b, STR("MAIL FROM:<x@y>\r\nRCPT TO:<a@b>\r\nDATA\r\n\r\n.\r\nNOOP\r\n"));
+		buf_put(&b,
+			STR("MAIL FROM:<x@y>\r\nRCPT TO:<a@b>\r\nDATA\r\n\r\n.\r\nNOOP\r\n"));
 		for (size_t cut = 0; cut <= b.n; cut++) {
 			dotstream_init(&d);
 			size_t used = dotstream_feed(&d, (struct str){b.p, cut});
