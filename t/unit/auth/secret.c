@@ -209,7 +209,7 @@ static uint64_t fastest_us(struct scratch *s, const struct account *a,
 {
 	uint64_t best = UINT64_MAX;
 
-	for (int i = 0; i < 9; i++) {
+	for (int i = 0; i < 5; i++) {
 		uint64_t begin = cpu_us();
 		struct err e;
 		bool match;
@@ -236,23 +236,37 @@ static void every_refusal_costs_the_same(void **state)
 	with = scratch_add(&s, "with@example.org", "secret", 0);
 	without = scratch_add(&s, "without@example.org", NULL, 0);
 
-	uint64_t right = fastest_us(&s, &with, STR("secret"));
-	uint64_t times[] = {
-		fastest_us(&s, &with, STR("wrong")),
-		fastest_us(&s, &with, STR("")),
-		fastest_us(&s, &with, STR(LONGEST "x")),
-		fastest_us(&s, &with, STR("a\nb")),
-		fastest_us(&s, &without, STR("secret")),
-		fastest_us(&s, NULL, STR("secret")),
-		fastest_us(&s, NULL, STR("")),
-		fastest_us(&s, NULL, STR(LONGEST "x")),
+	const struct {
+		const struct account *a;
+		struct str password;
+	} refused[] = {
+		/* clang-format off */
+		{&with, STR_INIT("wrong")},
+		{&with, STR_INIT("")},
+		{&with, STR_INIT(LONGEST "x")},
+		{&with, STR_INIT("a\nb")},
+		{&without, STR_INIT("secret")},
+		{NULL, STR_INIT("secret")},
+		{NULL, STR_INIT("")},
+		{NULL, STR_INIT(LONGEST "x")},
+		/* clang-format on */
 	};
 
-	for (size_t i = 0; i < countof(times); i++) {
-		print_message("# %u: %u us, right: %u us\n", (unsigned)i,
-			      (unsigned)times[i], (unsigned)right);
-		/* A hash left out would be a hundredth, one done twice the double. */
-		assert_true(times[i] > right * 7 / 10 && times[i] < right * 14 / 10);
+	for (size_t i = 0; i < countof(refused); i++) {
+		bool alike = false;
+
+		/* The hash is made of memory accesses, so others' use of the caches makes
+		 * it dearer for a while: the two are measured side by side, and again. */
+		for (int tries = 0; !alike && tries < 10; tries++) {
+			uint64_t right = fastest_us(&s, &with, STR("secret"));
+			uint64_t us = fastest_us(&s, refused[i].a, refused[i].password);
+
+			/* A hash left out would be a hundredth, one done twice the double. */
+			alike = us > right * 7 / 10 && us < right * 14 / 10;
+			print_message("# %zu: %llu us, right: %llu us\n", i,
+				      (unsigned long long)us, (unsigned long long)right);
+		}
+		assert_true(alike);
 	}
 	scratch_end(&s);
 }
