@@ -9,11 +9,17 @@ import time
 DEADLINE = 20  # seconds; long enough for a loaded machine under a sanitizer
 
 
+_given = set()
+
+
 def free_port():
-    """A loopback port nobody has now.  Chosen below the range the kernel gives to
-    outgoing connections, so that none of those takes it before its owner binds."""
+    """A loopback port nobody has now, nor was given before: its owner binds it later.
+    Chosen below the range the kernel gives to outgoing connections, so that none of
+    those takes it meanwhile."""
     while True:
         port = random.randrange(10000, 32000)
+        if port in _given:
+            continue
         with socket.socket() as s:
             s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
@@ -22,7 +28,8 @@ def free_port():
                 if e.errno != errno.EADDRINUSE:
                     raise
                 continue
-            return port
+            _given.add(port)
+        return port
 
 
 def connect(address, deadline=DEADLINE):
