@@ -4,6 +4,7 @@ others on who may get what is in test_verdict.py, that Postfix understands it in
 test_mta.py; here is the connection."""
 
 import concurrent.futures
+import contextlib
 
 import pytest
 
@@ -115,7 +116,9 @@ def test_an_idle_connection_does_not_hold_up_the_end(make_site):
         half.send(b"request=smtpd_acc")
         site.stop()
         assert idle.wire.rest() == b""
-        assert half.rest() == b""
+        # What was sent last may still be unread, and then the end is a reset.
+        with contextlib.suppress(ConnectionResetError):
+            assert half.rest() == b""
 
 
 def test_one_connection_too_many_is_closed(make_site):
