@@ -139,13 +139,6 @@ static void a_session_keeps_its_maildrop_from_repair(void **state)
 	scratch_end(&x.s);
 }
 
-static void lose_maildrop(struct fixture *x, const struct account *a)
-{
-	struct scratch_path at = scratch_place("accounts", a->name.s, "maildrop");
-
-	assert_int_equal(unlink(scratch_path(&x->s, at.s).s), 0);
-}
-
 /* release_others - of those who got the message, all but the one found lose it now, as
  * if their sessions ended while the message was being checked */
 static void release_others(const struct check_finding *f, void *ctx)
@@ -164,8 +157,8 @@ static void a_session_that_ends_meanwhile_is_no_finding(void **state)
 
 	(void)state;
 	begin(&x);
-	lose_maildrop(&x, &x.alice);
-	lose_maildrop(&x, &x.bob);
+	scratch_lose(&x.s, x.alice.name.s, "maildrop");
+	scratch_lose(&x.s, x.bob.name.s, "maildrop");
 	scratch_ok(check_run(x.s.store, &o, &r, &e_));
 	assert_int_equal(r.findings, 1);
 	assert_non_null(strstr(x.last.what, x.alice.name.s));
@@ -233,18 +226,8 @@ static void a_file_for_nobody_is_removed(void **state)
 	begin(&x);
 	set_slot(&x, &x.alice, '-');
 	set_slot(&x, &x.bob, '-');
-	assert_int_equal(
-		unlink(scratch_path(&x.s, scratch_place("accounts", "alice@example.org",
-							"maildrop")
-						  .s)
-			       .s),
-		0);
-	assert_int_equal(
-		unlink(scratch_path(
-			       &x.s,
-			       scratch_place("accounts", "bob@example.org", "maildrop").s)
-			       .s),
-		0);
+	scratch_lose(&x.s, "alice@example.org", "maildrop");
+	scratch_lose(&x.s, "bob@example.org", "maildrop");
 	finds_and_mends(&x, "I9", id_print(x.id).c);
 	assert_false(scratch_exists(&x.s, scratch_message(x.id).s));
 	scratch_end(&x.s);
@@ -257,12 +240,7 @@ static void a_message_of_a_deleted_account_is_released(void **state)
 	(void)state;
 	begin(&x);
 	/* As after a crash in the middle of a deletion, and the name added again. */
-	assert_int_equal(
-		unlink(scratch_path(&x.s, scratch_place("accounts", "alice@example.org",
-							"profile")
-						  .s)
-			       .s),
-		0);
+	scratch_lose(&x.s, "alice@example.org", "profile");
 	scratch_account(&x.s, "alice@example.org");
 	finds_and_mends(&x, "I7", "an account that was deleted");
 	assert_int_equal(scratch_count(&x.s, &x.bob), 1);
@@ -403,12 +381,7 @@ static void what_the_checkpoint_has_not_passed_is_left_alone(void **state)
 	begin(&x);
 
 	scratch_deliver(&x.s, &x.bob, text);
-	assert_int_equal(
-		unlink(scratch_path(
-			       &x.s,
-			       scratch_place("accounts", "bob@example.org", "maildrop").s)
-			       .s),
-		0);
+	scratch_lose(&x.s, "bob@example.org", "maildrop");
 	/* Of bob's two messages the old one is a finding, the new one might be a
 	 * delivery that is under way. */
 	assert_int_equal(run(&x, false).findings, 1);

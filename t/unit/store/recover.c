@@ -47,13 +47,6 @@ static struct store_recovery recover(struct scratch *s)
 	return r;
 }
 
-static void lose(const struct scratch *s, const char *name)
-{
-	assert_int_equal(
-		unlink(scratch_path(s, scratch_place("accounts", name, "maildrop").s).s),
-		0);
-}
-
 /* forget_mount - makes the dead writer's record one of a mount that is gone, which is
  * what a power cut does */
 static void forget_mount(const struct scratch *s)
@@ -130,8 +123,8 @@ static void lines_that_a_power_cut_took_come_back(void **state)
 	(void)state;
 	begin(&s, &p);
 	scratch_die(&s, deliver, &p);
-	lose(&s, "alice@example.org");
-	lose(&s, "carol@example.org");
+	scratch_lose(&s, "alice@example.org", "maildrop");
+	scratch_lose(&s, "carol@example.org", "maildrop");
 	forget_mount(&s);
 
 	struct store_recovery r = recover(&s);
@@ -150,7 +143,7 @@ static void what_nobody_was_promised_is_released(void **state)
 	(void)state;
 	begin(&s, &p);
 	scratch_die(&s, deliver, &p);
-	lose(&s, "alice@example.org");
+	scratch_lose(&s, "alice@example.org", "maildrop");
 	scratch_ok(store_open(s.set, &s.store, &e_));
 	if (storage_mount_identity(store_root(s.store))[0] == '\0') {
 		print_message("this kernel does not tell mounts apart\n");
@@ -177,16 +170,8 @@ static void a_deleted_account_gets_nothing_back(void **state)
 	p.n = 1;
 	scratch_die(&s, deliver, &p);
 	forget_mount(&s);
-	assert_int_equal(
-		unlink(scratch_path(&s,
-				    scratch_place("accounts", p.a[0].name.s, "profile").s)
-			       .s),
-		0);
-	assert_int_equal(
-		unlink(scratch_path(
-			       &s, scratch_place("accounts", p.a[0].name.s, "maildrop").s)
-			       .s),
-		0);
+	scratch_lose(&s, p.a[0].name.s, "profile");
+	scratch_lose(&s, p.a[0].name.s, "maildrop");
 	scratch_ok(store_open(s.set, &s.store, &e_));
 
 	struct account again = scratch_account(&s, p.a[0].name.s);
@@ -250,7 +235,7 @@ static void a_torn_file_is_set_aside(void **state)
 
 	maildrop_close(&m);
 	for (size_t i = 0; i < p.n; i++)
-		lose(&s, p.a[i].name.s);
+		scratch_lose(&s, p.a[i].name.s, "maildrop");
 	assert_int_equal(truncate(scratch_path(&s, scratch_message(id).s).s, 300), 0);
 
 	struct store_recovery r = recover(&s);
@@ -358,7 +343,7 @@ static void a_damaged_maildrop_keeps_nobody_else_waiting(void **state)
 	(void)state;
 	begin(&s, &p);
 	scratch_die(&s, deliver, &p);
-	lose(&s, "carol@example.org");
+	scratch_lose(&s, "carol@example.org", "maildrop");
 	forget_mount(&s);
 	scratch_flip(&s, scratch_place("accounts", "alice@example.org", "maildrop").s,
 		     60);

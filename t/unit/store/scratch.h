@@ -141,6 +141,15 @@ static inline bool scratch_small_disk(const struct scratch *s, const char *below
 	return false;
 }
 
+/* Takes a file of an account away: its "maildrop", its "profile". */
+static inline void scratch_lose(const struct scratch *s, const char *name,
+				const char *leaf)
+{
+	struct scratch_path at = scratch_place("accounts", name, leaf);
+
+	assert_int_equal(unlink(scratch_path(s, at.s).s), 0);
+}
+
 /* ---- the store ------------------------------------------------------------------ */
 
 static inline void scratch_domain(struct scratch *s, const char *name,
