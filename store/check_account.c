@@ -12,16 +12,10 @@
 /* still_there - the session that removed it may have ended since we looked */
 static bool still_there(struct check *c, const struct account *a, uint64_t id)
 {
-	struct maildrop *m;
+	enum maildrop_state state;
 	struct err e;
-	bool there = false;
 
-	if (maildrop_look(c->s, a, &m, &e) < 0)
-		return false;
-	for (size_t i = 0; i < maildrop_count(m); i++)
-		there = there || maildrop_entry(m, i)->id == id;
-	maildrop_close(&m);
-	return there;
+	return maildrop_state_of(c->s, a, id, &state, &e) == 0 && state == MAILDROP_HAS;
 }
 
 static void missing(struct check *c, const struct account *a,
@@ -37,14 +31,6 @@ static void missing(struct check *c, const struct account *a,
 		     "%s: message %s is gone (volume %u); it cannot be brought back%s%s",
 		     a->name.s, id_print(en->id).c, en->volume, c->o->repair ? ", " : "",
 		     forgotten ? "the maildrop forgets it" : why.text);
-}
-
-static const struct message_slot *slot_of(const struct message_info *mi, uint64_t uid)
-{
-	for (size_t i = 0; i < mi->n_slots; i++)
-		if (mi->slots[i].uid == uid)
-			return &mi->slots[i];
-	return NULL;
 }
 
 static int not_held(struct check *c, const struct account *a,
@@ -88,7 +74,7 @@ static int check_entry(struct check *c, const struct account *a,
 
 	const struct message_info *mi = message_info(m);
 
-	slot = slot_of(mi, a->uid);
+	slot = message_slot_of(mi, a->uid);
 	if (slot == NULL || slot->state != '+')
 		rc = not_held(c, a, en, slot != NULL, e);
 	else if (en->stored != mi->stored || en->header_end != mi->header_end ||

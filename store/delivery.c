@@ -210,7 +210,8 @@ static void deliver_one(struct delivery *d, size_t i)
 		r->result = (enum verdict_code)verdict;
 	if (r->result == VERDICT_OK)
 		return;
-	/* If this fails the file is kept for nobody, until `popstore check` sees it. */
+	/* If this fails the slot holds on, and `popstore check --repair` takes it for a
+	 * lost line: a message that was refused may arrive after all. */
 	if (message_release(d->s, d->volume->number, d->info.id, r->account.uid, &leak) <
 		    0 &&
 	    r->result == VERDICT_TRY_AGAIN)

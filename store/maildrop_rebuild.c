@@ -23,29 +23,22 @@ struct rebuild {
 	uint64_t lost;             /* lines of the old file that were not whole */
 };
 
-static int holds_slot(struct rebuild *r, const struct maildrop_line *l, bool *holds,
-		      struct err *e)
+/* holds_slot - a damaged message is there and counts as held: that is its own trouble,
+ * not the maildrop's */
+static bool holds_slot(struct rebuild *r, const struct maildrop_line *l)
 {
+	const struct message_slot *slot;
 	struct message *m;
+	struct err e;
+	bool holds = true;
 
-	*holds = false;
-	if (message_open(r->s, l->volume, l->id, &m, e) < 0 ||
-	    (m != NULL && message_slots(m, e) < 0)) {
-		/* Damaged, but there: it is the message's trouble, not the maildrop's. */
-		*holds = true;
-		message_close(&m);
-		return 0;
+	if (message_open(r->s, l->volume, l->id, &m, &e) == 0 &&
+	    (m == NULL || message_slots(m, &e) == 0)) {
+		slot = m ? message_slot_of(message_info(m), r->a->uid) : NULL;
+		holds = slot != NULL && slot->state == '+';
 	}
-	if (m == NULL)
-		return 0;
-
-	const struct message_info *mi = message_info(m);
-
-	for (size_t i = 0; i < mi->n_slots; i++)
-		if (mi->slots[i].uid == r->a->uid && mi->slots[i].state == '+')
-			*holds = true;
 	message_close(&m);
-	return 0;
+	return holds;
 }
 
 static void put(struct rebuild *r, const struct maildrop_line *l)
@@ -71,39 +64,34 @@ static void put(struct rebuild *r, const struct maildrop_line *l)
 	r->last = line;
 }
 
-static int keep(struct rebuild *r, struct maildrop_line *l, struct err *e)
+static void keep(struct rebuild *r, struct maildrop_line *l)
 {
 	uint64_t size;
-	bool holds = true, known = idmap_get(&r->live, l->id, &size);
+	bool known = idmap_get(&r->live, l->id, &size);
 
 	if (l->event == MAILDROP_HEADER || l->event == MAILDROP_REBUILT ||
 	    (l->event == MAILDROP_READ && !known))
-		return 0;
+		return;
 	if (l->event == MAILDROP_DROPPED)
 		l->event = MAILDROP_REMOVED;
 	if (l->event == MAILDROP_ADDED) {
-		if (known || holds_slot(r, l, &holds, e) < 0)
-			return known ? 0 : -1;
-		if (!holds)
-			return 0;
+		if (known || !holds_slot(r, l))
+			return;
 		idmap_put(&r->live, l->id, l->size);
 	}
 	put(r, l);
-	return 0;
 }
 
-static int read_lines(struct rebuild *r, struct str text, struct err *e)
+static void read_lines(struct rebuild *r, struct str text)
 {
 	while (text.n > 0) {
 		struct maildrop_line line;
-		struct str one = str_cut(&text, '\n');
 
-		if (!maildrop_line_parse(one, r->a->uid, &line))
+		if (maildrop_line_parse(str_cut(&text, '\n'), r->a->uid, &line))
+			keep(r, &line);
+		else
 			r->lost++;
-		else if (keep(r, &line, e) < 0)
-			return -1;
 	}
-	return 0;
 }
 
 static int rebuild(struct rebuild *r, struct storage_file *f, struct err *e)
@@ -131,9 +119,9 @@ static int rebuild(struct rebuild *r, struct storage_file *f, struct err *e)
 	maildrop_line_print(&header, r->a->uid, &r->text);
 	r->last = header;
 	maildrop_line_mark(&r->last, r->a->uid, &r->text);
-	if (read_lines(r, buf_str(&old), e) == 0)
-		rc = storage_put(r->s->root, place.path, buf_str(&r->text),
-				 STORAGE_DURABLE, NULL, e);
+	read_lines(r, buf_str(&old));
+	rc = storage_put(r->s->root, place.path, buf_str(&r->text), STORAGE_DURABLE, NULL,
+			 e);
 out:
 	buf_fini(&old);
 	return rc;

@@ -152,6 +152,14 @@ int message_slots(struct message *m, struct err *e)
 	return 0;
 }
 
+const struct message_slot *message_slot_of(const struct message_info *mi, uint64_t uid)
+{
+	for (size_t i = 0; i < mi->n_slots; i++)
+		if (mi->slots[i].uid == uid)
+			return &mi->slots[i];
+	return NULL;
+}
+
 int message_read(struct message *m, uint64_t offset, char *to, size_t n, size_t *got,
 		 struct err *e)
 {

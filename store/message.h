@@ -75,6 +75,8 @@ const struct message_info *message_info(const struct message *m); /* borrowed */
 int message_fd(const struct message *m); /* for sendfile; -1: message_read() */
 /* Reads and checks the recipients; message_info() has them afterwards. */
 int message_slots(struct message *m, struct err *e);
+/* The slot of an account's incarnation, or NULL; after message_slots(). */
+const struct message_slot *message_slot_of(const struct message_info *mi, uint64_t uid);
 /* Reads stored octets at `offset` from the body's start. */
 int message_read(struct message *m, uint64_t offset, char *to, size_t n, size_t *got,
 		 struct err *e);
