@@ -1,111 +1,502 @@
 /* SPDX-License-Identifier: ISC */
 #include "auth/auth.h"
 
-#include "auth/secret.h"
-#include "store/domain.h"
-#include "store/store.h"
+#include "auth/wire.h"
+#include "lib/conn.h"
+#include "lib/handoff.h"
 
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/* Connections that are kept for the next question; more are closed after their answer. */
+enum { AUTH_IDLE = 16 };
 
 struct auth {
-	struct store *store;
+	int channel;
+	pthread_mutex_t lock;
+	int idle[AUTH_IDLE];
+	size_t n_idle;
 };
 
-struct auth *auth_new(struct store *s)
+struct auth_exchange {
+	struct auth *auth;
+	int fd;
+};
+
+struct auth *auth_new(int owned_channel)
 {
 	struct auth *a = xalloc(sizeof *a);
 
-	a->store = s;
+	a->channel = owned_channel;
+	must(pthread_mutex_init(&a->lock, NULL) == 0);
 	return a;
 }
 
 void auth_free(struct auth **a)
 {
+	if (*a == NULL)
+		return;
+	for (size_t i = 0; i < (*a)->n_idle; i++)
+		close((*a)->idle[i]);
+	if ((*a)->channel >= 0)
+		close((*a)->channel);
+	pthread_mutex_destroy(&(*a)->lock);
 	xfree(a);
 }
 
-/* split_user - the domain is what follows the last '@', or the configured one;
- * false: there is none */
-static bool split_user(const struct settings *set, struct str user, struct str *local,
-		       struct str *domain)
+void auth_answer_init(struct auth_answer *a)
 {
-	const char *at = user.n ? memrchr(user.p, '@', user.n) : NULL;
+	*a = (struct auth_answer){.result = AUTH_TRY_AGAIN};
+	buf_init(&a->data, AUTH_DATA_MAX);
+}
 
-	if (at == NULL) {
-		*local = user;
-		*domain = str_of(set->auth.default_domain);
-		return domain->n > 0;
+void auth_answer_fini(struct auth_answer *a)
+{
+	buf_fini(&a->data);
+}
+
+/* ---- connections ------------------------------------------------------------------- */
+
+static int take_idle(struct auth *a)
+{
+	must(pthread_mutex_lock(&a->lock) == 0);
+
+	int fd = a->n_idle > 0 ? a->idle[--a->n_idle] : -1;
+
+	must(pthread_mutex_unlock(&a->lock) == 0);
+	return fd;
+}
+
+static void keep_idle(struct auth *a, int fd)
+{
+	must(pthread_mutex_lock(&a->lock) == 0);
+
+	bool room = a->n_idle < AUTH_IDLE;
+
+	if (room)
+		a->idle[a->n_idle++] = fd;
+	must(pthread_mutex_unlock(&a->lock) == 0);
+	if (!room)
+		close(fd);
+}
+
+/* wait_for - for room or for octets, up to the moment `end` */
+static int wait_for(int fd, short what, uint64_t end, struct err *e)
+{
+	for (;;) {
+		uint64_t now = clock_ms();
+		struct pollfd p = {.fd = fd, .events = what};
+		int n = now < end ? poll(&p, 1, (int)(end - now)) : 0;
+
+		if (n > 0)
+			return 0;
+		if (n == 0)
+			return err_set(e, ERR_TEMP, "4.3.0",
+				       "authd does not answer in %d s",
+				       AUTH_WAIT_MS / 1000);
+		if (errno != EINTR)
+			return err_sys(e, "wait for authd");
 	}
-	*local = (struct str){user.p, (size_t)(at - user.p)};
-	*domain = (struct str){at + 1, user.n - local->n - 1};
-	return true;
 }
 
-/* Returned by the steps of a login; *e says why not. */
-enum step { STEP_GOOD, STEP_REFUSED, STEP_FAILED };
-
-static enum step refuse(struct err *e, const char *why)
+static int send_all(int fd, struct str out, uint64_t end, struct err *e)
 {
-	err_set(e, ERR_PERM, "5.7.8", "%s", why);
-	return STEP_REFUSED;
+	while (out.n > 0) {
+		ssize_t n = send(fd, out.p, out.n, MSG_NOSIGNAL | MSG_DONTWAIT);
+
+		if (n > 0)
+			out = (struct str){out.p + n, out.n - (size_t)n};
+		else if (errno != EAGAIN && errno != EINTR)
+			return err_sys(e, "write to authd");
+		else if (wait_for(fd, POLLOUT, end, e) < 0)
+			return -1;
+	}
+	return 0;
 }
 
-/* find_user - from what was typed to the account */
-static enum step find_user(struct store *s, struct str user, struct account *out,
-			   struct err *e)
+static int took_in(struct wire *m, struct str piece, struct err *e)
 {
-	const struct settings *set = store_settings(s);
-	struct str local, domain;
-	struct domain d;
-	struct name name;
-	bool found;
+	size_t used;
 
-	if (!split_user(set, user, &local, &domain))
-		return refuse(e, "the name has no domain");
-	/* A name that cannot be: the text of *e says what is wrong with it. */
-	if (name_of(set, local, domain, &name, e) < 0)
-		return STEP_REFUSED;
-	if (domain_resolve(s, name_domain_of(&name), &d, &found, e) < 0)
-		return STEP_FAILED;
-	if (!found)
-		return refuse(e, "no such domain");
-	if (name_of(set, local, str_of(d.name.s), &name, e) < 0)
-		return STEP_REFUSED;
-	if (account_find(s, &name, out, &found, e) < 0)
-		return STEP_FAILED;
-	return found ? STEP_GOOD : refuse(e, "no such account");
+	if (wire_feed(m, piece, &used) == WIRE_BROKEN)
+		return err_set(e, ERR_TEMP, "4.3.0", "authd's answer is broken: %s",
+			       wire_broken(m));
+	/* It speaks when it is asked: more than one answer is no answer. */
+	if (used != piece.n)
+		return err_set(e, ERR_TEMP, "4.3.0", "authd answers more than was asked");
+	return 0;
 }
 
-static enum step check_password(struct store *s, const struct account *a,
-				struct str password, struct err *e)
+static int receive(int fd, struct wire *m, uint64_t end, struct err *e)
 {
-	bool match;
+	char piece[4096];
+	int rc = 0;
 
-	if (secret_check(s, a, password, &match, e) < 0)
-		return STEP_FAILED;
-	/* Only now: who may not come in has paid as much as who may. */
-	if (!match)
-		return refuse(e, "wrong password");
-	if (account_is_template(a))
-		return refuse(e, "the template account cannot log in");
-	if (a->flags & ACCOUNT_DISUSER)
-		return refuse(e, "the account is disabled (DISUSER)");
-	return STEP_GOOD;
+	while (rc == 0 && m->state != WIRE_WHOLE) {
+		ssize_t n;
+
+		if (wait_for(fd, POLLIN, end, e) < 0)
+			return -1;
+		n = recv(fd, piece, sizeof piece, MSG_DONTWAIT);
+		if (n == 0)
+			rc = err_set(e, ERR_TEMP, "4.3.0",
+				     "authd has closed the connection");
+		else if (n > 0)
+			rc = took_in(m, (struct str){piece, (size_t)n}, e);
+		else if (errno != EAGAIN && errno != EINTR)
+			rc = err_sys(e, "read from authd");
+	}
+	return rc;
 }
 
-enum auth_result auth_password(struct auth *a, struct str user, struct str password,
-			       struct account *out, struct err *e)
+/* talk - one question, one answer; -1 with *heard telling whether there was any octet */
+static int talk(int fd, const struct wire *question, struct wire *answer, struct err *e)
 {
-	struct account account;
-	enum step step = find_user(a->store, user, &account, e);
+	uint64_t end = clock_ms() + AUTH_WAIT_MS;
 
-	if (step == STEP_GOOD)
-		step = check_password(a->store, &account, password, e);
-	else if (step == STEP_REFUSED)
-		secret_check_nobody(a->store, password);
-	if (step == STEP_GOOD)
-		*out = account;
-	return step == STEP_GOOD      ? AUTH_OK
-	       : step == STEP_REFUSED ? AUTH_REFUSED
-				      : AUTH_TRY_AGAIN;
+	if (send_all(fd, buf_str(&question->text), end, e) < 0)
+		return -1;
+	return receive(fd, answer, end, e);
+}
+
+/* ask - by a connection that is idle or a new one; the answer came by *fd, which stays
+ * open.  An idle one may be dead, since authd was started again: nothing has come of the
+ * question then, and a new one takes it. */
+static int ask(struct auth *a, struct wire *question, bool once, struct wire *answer,
+	       int *fd, struct err *e)
+{
+	if (!wire_finish(question))
+		return err_set(e, ERR_PERM, "5.7.8", "more is said than authd takes");
+	*fd = once ? -1 : take_idle(a);
+	if (*fd >= 0) {
+		if (talk(*fd, question, answer, e) == 0)
+			return 0;
+		close(*fd);
+		if (answer->text.n > 0)
+			return -1;
+	}
+	*fd = handoff_ask(a->channel, STR("auth"), e);
+	if (*fd < 0)
+		return -1;
+	if (talk(*fd, question, answer, e) == 0)
+		return 0;
+	close(*fd);
+	*fd = -1;
+	return -1;
+}
+
+/* ---- what is asked ----------------------------------------------------------------- */
+
+static void put_if(struct wire *m, const char *key, struct str value)
+{
+	if (value.n > 0)
+		wire_put(m, key, value);
+}
+
+static void put_names(struct wire *m, struct str names)
+{
+	while (names.n > 0)
+		put_if(m, "certificate-name", str_cut(&names, '\n'));
+}
+
+static void begin(struct wire *m, const char *verb, const struct auth_peer *p)
+{
+	wire_init(m);
+	wire_put(m, "do", str_of(verb));
+	put_if(m, "service", str_of(p->service));
+	put_if(m, "sid", str_of(p->sid));
+	put_if(m, "client", str_of(p->client));
+	put_if(m, "server", str_of(p->server));
+	if (p->tls)
+		wire_put(m, "tls", STR("yes"));
+	if (p->loopback)
+		wire_put(m, "loopback", STR("yes"));
+	if (p->exporter.n > 0)
+		wire_put_base64(m, "exporter", p->exporter);
+	if (p->end_point.n > 0)
+		wire_put_base64(m, "end-point", p->end_point);
+	put_if(m, "certificate-subject", p->certificate_subject);
+	put_names(m, p->certificate_names);
+}
+
+/* ---- what is answered -------------------------------------------------------------- */
+
+static const struct {
+	const char *word;
+	enum auth_result result;
+} words[] = {
+	{"ok", AUTH_OK},
+	{"challenge", AUTH_CHALLENGE},
+	{"refused", AUTH_REFUSED},
+	{"expired", AUTH_EXPIRED},
+	{"rejected", AUTH_REJECTED},
+	{"later", AUTH_TRY_AGAIN},
+};
+
+/* say_why - one line of text, whatever there is in `why` */
+static void say_why(struct auth_answer *out, struct str why)
+{
+	snprintf(out->why, sizeof out->why, STR_FMT, STR_ARG(why));
+	for (char *c = out->why; *c != '\0'; c++)
+		if (str_has_control((struct str){c, 1}))
+			*c = '?';
+}
+
+static int take_result(const struct wire *m, struct auth_answer *out)
+{
+	for (size_t i = 0; i < countof(words); i++)
+		if (wire_is(m, "answer", words[i].word)) {
+			out->result = words[i].result;
+			return 0;
+		}
+	return -1;
+}
+
+/* take_text - false: it is not there, or is cut, or is no text */
+static bool take_text(const struct wire *m, const char *key, char *out, size_t size)
+{
+	struct buf text;
+	bool good;
+
+	buf_init(&text, size - 1);
+	good = wire_get(m, key, &text) && !buf_over(&text) && text.n > 0 &&
+	       !str_has_control(buf_str(&text));
+	if (good)
+		memcpy(out, text.p, text.n + 1);
+	buf_fini(&text);
+	return good;
+}
+
+/* take_account - a login without a name, or with one that was cut, is none */
+static int take_account(const struct wire *m, struct auth_answer *out)
+{
+	if (!take_text(m, "account", out->account, sizeof out->account) ||
+	    !wire_get_u64(m, "uid", &out->uid))
+		return -1;
+	if (wire_has(m, "ticket") &&
+	    !take_text(m, "ticket", out->ticket, sizeof out->ticket))
+		return -1;
+	return 0;
+}
+
+static int take_answer(const struct wire *m, struct auth_answer *out)
+{
+	struct buf why;
+	uint64_t wait = 0;
+
+	/* Of a step, it may hold what the one before said. */
+	out->account[0] = out->ticket[0] = '\0';
+	out->uid = 0;
+	if (take_result(m, out) < 0)
+		return -1;
+	if (out->result == AUTH_OK && take_account(m, out) < 0)
+		return -1;
+	if (wire_has(m, "data") && !wire_get_base64(m, "data", &out->data))
+		return -1;
+	if (buf_over(&out->data))
+		return -1;
+	wire_get_u64(m, "wait", &wait);
+	out->wait_ms = wait < AUTH_WAIT_MS ? (uint32_t)wait : AUTH_WAIT_MS;
+	buf_init(&why, sizeof out->why - 1);
+	wire_get(m, "why", &why);
+	say_why(out, buf_str(&why));
+	buf_fini(&why);
+	return 0;
+}
+
+static void try_again(struct auth_answer *out, const char *why)
+{
+	buf_clear(&out->data);
+	out->result = AUTH_TRY_AGAIN;
+	out->account[0] = out->ticket[0] = '\0';
+	say_why(out, str_of(why));
+}
+
+/* finish - asks, and fills the answer; *fd is what the answer came by, or -1 */
+static void finish(struct auth *a, struct wire *question, bool once, int *fd,
+		   struct auth_answer *out)
+{
+	struct wire m;
+	struct err e = {0};
+
+	wire_init(&m);
+	if (ask(a, question, once, &m, fd, &e) < 0) {
+		*fd = -1;
+		/* What is longer than any name or password is a wrong one. */
+		try_again(out, e.text);
+		if (e.class == ERR_PERM)
+			out->result = AUTH_REFUSED;
+	} else if (take_answer(&m, out) < 0) {
+		close(*fd);
+		*fd = -1;
+		try_again(out, "authd's answer makes no sense");
+	}
+	wire_fini(&m);
+	wire_fini(question);
+}
+
+/* ask_once - of a question that has one answer */
+static void ask_once(struct auth *a, struct wire *question, bool once,
+		     struct auth_answer *out)
+{
+	int fd;
+
+	finish(a, question, once, &fd, out);
+	if (out->result == AUTH_CHALLENGE)
+		try_again(out, "authd asks where nothing is to be asked");
+	if (fd >= 0)
+		keep_idle(a, fd);
+}
+
+/* ---- the interface ----------------------------------------------------------------- */
+
+static int take_offer(const struct wire *m, struct auth_offer *out, struct err *e)
+{
+	struct buf mechanisms;
+
+	if (!wire_is(m, "answer", "offer"))
+		return err_set(e, ERR_TEMP, "4.3.0", "authd makes no offer");
+	out->password = wire_is(m, "password", "yes");
+	out->apop = wire_is(m, "apop", "yes");
+	buf_init(&mechanisms, sizeof out->mechanisms - 1);
+	wire_get(m, "mechanisms", &mechanisms);
+	if (!buf_over(&mechanisms) && !str_has_control(buf_str(&mechanisms)))
+		snprintf(out->mechanisms, sizeof out->mechanisms, "%s",
+			 buf_cstr(&mechanisms));
+	buf_fini(&mechanisms);
+	return 0;
+}
+
+int auth_ask_offer(struct auth *a, const struct auth_peer *p, struct auth_offer *out,
+		   struct err *e)
+{
+	struct wire question, answer;
+	int fd;
+
+	*out = (struct auth_offer){0};
+	wire_init(&answer);
+	begin(&question, "offer", p);
+
+	int rc = ask(a, &question, false, &answer, &fd, e);
+
+	if (rc == 0) {
+		rc = take_offer(&answer, out, e);
+		keep_idle(a, fd);
+	}
+	wire_fini(&question);
+	wire_fini(&answer);
+	return rc;
+}
+
+void auth_password(struct auth *a, const struct auth_peer *p, struct str user,
+		   struct str password, struct auth_answer *out)
+{
+	struct wire m;
+
+	begin(&m, "password", p);
+	wire_put(&m, "user", user);
+	wire_put(&m, "password", password);
+	ask_once(a, &m, false, out);
+}
+
+void auth_apop(struct auth *a, const struct auth_peer *p, struct str user,
+	       struct str challenge, struct str digest, struct auth_answer *out)
+{
+	struct wire m;
+
+	begin(&m, "apop", p);
+	wire_put(&m, "user", user);
+	wire_put(&m, "challenge", challenge);
+	wire_put(&m, "digest", digest);
+	ask_once(a, &m, false, out);
+}
+
+void auth_change(struct auth *a, const struct auth_peer *p, struct str user,
+		 struct str old, struct str new_password, struct auth_answer *out)
+{
+	struct wire m;
+
+	begin(&m, "change", p);
+	wire_put(&m, "user", user);
+	wire_put(&m, "password", old);
+	wire_put(&m, "new", new_password);
+	/* Asked twice, the second time would find the old password wrong. */
+	ask_once(a, &m, true, out);
+}
+
+/* ---- exchanges --------------------------------------------------------------------- */
+
+/* settle - the exchange lives as long as there are challenges */
+static void settle(struct auth_exchange **x, struct auth *a, int fd,
+		   const struct auth_answer *out)
+{
+	if (fd >= 0 && out->result == AUTH_CHALLENGE) {
+		if (*x == NULL)
+			*x = xalloc(sizeof **x);
+		**x = (struct auth_exchange){a, fd};
+		return;
+	}
+	if (fd >= 0)
+		keep_idle(a, fd);
+	xfree(x);
+}
+
+void auth_sasl_begin(struct auth *a, const struct auth_peer *p, struct str mechanism,
+		     const struct str *initial, struct auth_exchange **x,
+		     struct auth_answer *out)
+{
+	struct wire m;
+	int fd;
+
+	*x = NULL;
+	begin(&m, "sasl", p);
+	wire_put(&m, "mechanism", mechanism);
+	if (initial != NULL)
+		wire_put_base64(&m, "data", *initial);
+	finish(a, &m, false, &fd, out);
+	settle(x, a, fd, out);
+}
+
+void auth_sasl_step(struct auth_exchange **x, struct str response,
+		    struct auth_answer *out)
+{
+	struct auth *a = (*x)->auth;
+	int fd = (*x)->fd;
+	struct wire question, answer;
+	struct err e = {0};
+
+	wire_init(&question);
+	wire_init(&answer);
+	wire_put(&question, "do", STR("step"));
+	wire_put_base64(&question, "data", response);
+	buf_clear(&out->data);
+	if (!wire_finish(&question))
+		err_set(&e, ERR_PERM, "5.7.8", "more is said than authd takes");
+	else if (talk(fd, &question, &answer, &e) == 0 && take_answer(&answer, out) < 0)
+		err_set(&e, ERR_TEMP, "4.3.0", "authd's answer makes no sense");
+	if (e.class != ERR_NONE) {
+		try_again(out, e.text);
+		if (e.class == ERR_PERM)
+			out->result = AUTH_REFUSED;
+		close(fd);
+		fd = -1;
+	}
+	settle(x, a, fd, out);
+	wire_fini(&answer);
+	wire_fini(&question);
+}
+
+void auth_sasl_abort(struct auth_exchange **x)
+{
+	if (*x == NULL)
+		return;
+	/* The end of the connection says it. */
+	close((*x)->fd);
+	xfree(x);
 }

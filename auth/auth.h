@@ -1,37 +1,91 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * auth - who is this? The client interface that every service uses
+ * auth - who is this?  Every service's side of the conversation with authd (doc/AUTH.md)
  *
- * In-process for now; the same calls will be a dialogue with authd.  A service
- * hands over what the peer typed and gets a canonical account name or a refusal
- * that does not tell a wrong password from an unknown name, in words or in time
- * (a dummy hash is computed).
+ * A service hands over what its peer said and learns which account it is, or that nobody may
+ * know why not: a wrong password, an unknown name and a disabled account are one answer.
+ * It has no secrets and needs no files, only the channel "auth" (lib/handoff.h).
  *
- * Threads: any number, on one struct auth.
+ * Threads: any number, on one struct auth.  Each question has a connection to authd of its own
+ *          while it is being asked; idle ones are kept and used again.
+ * Limits:  AUTH_WAIT_MS for an answer.
  * Tests:   t/unit/auth/auth.c
  */
 #ifndef AUTH_H
 #define AUTH_H
 
-#include "store/account.h"
+#include "lib/buf.h"
+#include "lib/err.h"
+#include "lib/ticket.h"
 
-struct store;
+enum { AUTH_WAIT_MS = 60000, AUTH_NAME_MAX = 320, AUTH_DATA_MAX = 16384 };
+
 struct auth;
 
-/* `s` is borrowed and must outlive it. */
-struct auth *auth_new(struct store *s);
+/* `channel` is the giving end of "auth", and is closed by auth_free(). */
+struct auth *auth_new(int owned_channel);
 void auth_free(struct auth **a);
+
+/* What the service knows of the connection; strings are borrowed. */
+struct auth_peer {
+	const char *service; /* "pop3", "poppassd", "smtp" */
+	const char *sid;     /* for authd's log */
+	const char *client;  /* address alone: "192.0.2.7", "2001:db8::1", "unix" */
+	const char *server;  /* as in `listen`: "192.0.2.1:110" */
+	bool tls;
+	bool loopback;
+	struct str exporter, end_point; /* channel bindings, empty where there are none */
+	struct str certificate_subject, certificate_names; /* see tls_get_client() */
+};
 
 enum auth_result {
 	AUTH_OK,
-	AUTH_REFUSED,  /* unknown, wrong, locked out or disabled: all the same outside */
-	AUTH_TRY_AGAIN /* *e says what failed */
+	AUTH_CHALLENGE, /* only auth_sasl_*(): say `data`, and come back with the reply */
+	AUTH_REFUSED,   /* unknown, wrong, locked out or disabled: all the same outside */
+	AUTH_EXPIRED,   /* proved, but the password has to be changed first */
+	AUTH_REJECTED, /* only auth_change(): the new password is no good; `why` says it aloud */
+	AUTH_TRY_AGAIN /* something failed, or there were too many attempts */
 };
 
-/* `user` as typed: name@domain (alias domains are followed), or a name alone where
- * auth.default_domain is set.  *out is filled for AUTH_OK; for AUTH_REFUSED
- * e->text says the true reason, for the log only. */
-enum auth_result auth_password(struct auth *a, struct str user, struct str password,
-			       struct account *out, struct err *e);
+struct auth_answer {
+	enum auth_result result;
+	char account[AUTH_NAME_MAX];  /* AUTH_OK: canonical name@domain */
+	uint64_t uid;                 /* of the account's incarnation */
+	char ticket[TICKET_TEXT_MAX]; /* for the session process; "" = there is none */
+	uint32_t wait_ms;             /* let so much time pass before the peer is told */
+	struct buf data; /* AUTH_CHALLENGE, or AUTH_OK's last word (may be empty) */
+	char why[240];   /* for the log, never for the peer (but AUTH_REJECTED) */
+};
+void auth_answer_init(struct auth_answer *a);
+void auth_answer_fini(struct auth_answer *a);
+
+/* What this peer may use now. */
+struct auth_offer {
+	bool password; /* USER and PASS, PLAIN, LOGIN ... */
+	bool apop;
+	char mechanisms[512]; /* "PLAIN SCRAM-SHA-256", for SASL */
+};
+int auth_ask_offer(struct auth *a, const struct auth_peer *p, struct auth_offer *out,
+		   struct err *e) MUST_USE;
+
+/* `user` as typed. The answer is always filled; AUTH_TRY_AGAIN also when authd is away. */
+void auth_password(struct auth *a, const struct auth_peer *p, struct str user,
+		   struct str password, struct auth_answer *out);
+/* RFC 1939 s7; `challenge` with its brackets, as greeted. */
+void auth_apop(struct auth *a, const struct auth_peer *p, struct str user,
+	       struct str challenge, struct str digest, struct auth_answer *out);
+void auth_change(struct auth *a, const struct auth_peer *p, struct str user,
+		 struct str old, struct str new_password, struct auth_answer *out);
+
+/* A SASL exchange.  `initial` is NULL where the client sent none; *x is NULL when the answer
+ * is not AUTH_CHALLENGE. */
+struct auth_exchange;
+void auth_sasl_begin(struct auth *a, const struct auth_peer *p, struct str mechanism,
+		     const struct str *initial, struct auth_exchange **x,
+		     struct auth_answer *out);
+/* Ends the exchange (*x becomes NULL) unless the answer is AUTH_CHALLENGE. */
+void auth_sasl_step(struct auth_exchange **x, struct str response,
+		    struct auth_answer *out);
+void auth_sasl_abort(struct auth_exchange **x);
 
 #endif

@@ -1,157 +1,20 @@
 /* SPDX-License-Identifier: ISC */
-#include "auth/secret.h"
+#include "auth/secret_int.h"
 
-#include "lib/buf.h"
-#include "lib/conn.h"
+#include "auth/seal.h"
+#include "lib/base64.h"
+#include "store/domain.h"
 #include "store/id.h"
 #include "store/record.h"
 #include "store/storage.h"
 #include "store/store.h"
 
-#include <crypt.h>
-#include <pthread.h>
+#include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
-static const char kind[] = "popstore-secret";
+const char secret_kind[] = "popstore-secret";
 
-enum { SECRET_MAX = 4096 }; /* octets of a record */
-
-/* ---- turns: memory-hard hashes must not add up (P9) --------------------------- */
-
-static pthread_mutex_t turn_lock = PTHREAD_MUTEX_INITIALIZER;
-static pthread_cond_t turn_free = PTHREAD_COND_INITIALIZER;
-static long turns_taken;
-
-static void turn_take(void)
-{
-	long cores = sysconf(_SC_NPROCESSORS_ONLN);
-
-	must(pthread_mutex_lock(&turn_lock) == 0);
-	while (turns_taken > 0 && turns_taken >= cores)
-		must(pthread_cond_wait(&turn_free, &turn_lock) == 0);
-	turns_taken++;
-	must(pthread_mutex_unlock(&turn_lock) == 0);
-}
-
-static void turn_give(void)
-{
-	must(pthread_mutex_lock(&turn_lock) == 0);
-	turns_taken--;
-	must(pthread_cond_signal(&turn_free) == 0);
-	must(pthread_mutex_unlock(&turn_lock) == 0);
-}
-
-/* ---- hashing ---------------------------------------------------------------------- */
-
-/* hash_with - crypt(3) of a password that password_check() passed; false when
- * libxcrypt does not know the setting */
-static bool hash_with(struct str password, const char *setting, struct secret_hash *out)
-{
-	struct crypt_data *data = xalloc(sizeof *data); /* 32 KiB: not for the stack */
-	char phrase[PASSWORD_MAX + 1];
-
-	must(password.n < sizeof phrase);
-	if (password.n > 0)
-		memcpy(phrase, password.p, password.n);
-	phrase[password.n] = '\0';
-
-	turn_take();
-	const char *hash = crypt_rn(phrase, setting, data, (int)sizeof *data);
-	turn_give();
-
-	bool ok = hash != NULL && strlen(hash) < sizeof out->s;
-
-	if (ok)
-		memcpy(out->s, hash, strlen(hash) + 1);
-	explicit_bzero(phrase, sizeof phrase);
-	explicit_bzero(data, sizeof *data);
-	xfree(&data);
-	return ok;
-}
-
-static int new_setting(const struct settings *set, char out[CRYPT_GENSALT_OUTPUT_SIZE],
-		       struct err *e)
-{
-	if (crypt_gensalt_rn("$y$", set->auth.yescrypt_cost, NULL, 0, out,
-			     CRYPT_GENSALT_OUTPUT_SIZE) == NULL)
-		return err_sys(e, "make a salt of cost %u",
-			       (unsigned)set->auth.yescrypt_cost);
-	return 0;
-}
-
-static int password_check(struct str password, struct err *e)
-{
-	if (password.n == 0)
-		return err_set(e, ERR_PERM, "5.7.0", "the password is empty");
-	if (password.n > PASSWORD_MAX)
-		return err_set(e, ERR_PERM, "5.7.0",
-			       "the password is longer than %d octets", PASSWORD_MAX);
-	if (str_has_control(password))
-		return err_set(e, ERR_PERM, "5.7.0",
-			       "the password holds a control octet");
-	return 0;
-}
-
-int secret_hash(const struct settings *set, struct str password, struct secret_hash *out,
-		struct err *e)
-{
-	char setting[CRYPT_GENSALT_OUTPUT_SIZE];
-
-	if (password_check(password, e) < 0 || new_setting(set, setting, e) < 0)
-		return -1;
-	if (!hash_with(password, setting, out))
-		return err_set(e, ERR_TEMP, "4.3.0", "crypt(3) made no yescrypt hash");
-	return 0;
-}
-
-/* same_hash - takes as long for a difference in the first octet as in the last */
-static bool same_hash(struct str stored, const struct secret_hash *computed)
-{
-	size_t n = strlen(computed->s);
-	unsigned char differ = stored.n != n;
-
-	for (size_t i = 0; i < n && i < stored.n; i++)
-		differ |= (unsigned char)(stored.p[i] ^ computed->s[i]);
-	return differ == 0;
-}
-
-/* ---- records ---------------------------------------------------------------------- */
-
-/* put_record - of a batch: not replacing anything needs no sync of its own, and what
- * a crash in a deletion left behind is replaced the slow way */
-static int put_record(struct store *s, const char *path, struct str record, bool batch,
-		      struct err *e)
-{
-	struct storage *root = store_root(s);
-	bool existed = false;
-
-	if (batch && storage_put(root, path, record, STORAGE_EXCLUSIVE, &existed, e) < 0)
-		return -1;
-	return batch && !existed
-		       ? 0
-		       : storage_put(root, path, record, STORAGE_DURABLE, NULL, e);
-}
-
-int secret_put(struct store *s, const struct account *a, const struct secret_hash *hash,
-	       bool batch, struct err *e)
-{
-	struct record_writer w;
-	struct place place;
-	struct id_text uid = id_print(a->uid);
-
-	record_begin(&w, kind);
-	record_put(&w, "name", str_of(a->name.s));
-	record_put(&w, "uid", str_of(uid.c));
-	record_put_u64(&w, "set", clock_unix_ms());
-	record_put(&w, "hash", str_of(hash->s));
-	name_place("secrets", &a->name, NULL, &place);
-
-	int rc = put_record(s, place.path, record_finish(&w), batch, e);
-
-	record_fini(&w);
-	return rc < 0 ? err_add(e, "password of %s", a->name.s) : 0;
-}
+/* ---- the record --------------------------------------------------------------------- */
 
 /* read_record - *found only for a secret of this incarnation of the account */
 static int read_record(struct store *s, const struct account *a, struct buf *text,
@@ -166,96 +29,295 @@ static int read_record(struct store *s, const struct account *a, struct buf *tex
 	if (storage_read(store_root(s), place.path, text, found, e) < 0)
 		return -1;
 	if (!*found)
-		return 0;
-	if (record_check(buf_str(text), kind, place.path, e) < 0)
+		return store_has_tree(s, "secrets", e);
+	if (record_check(buf_str(text), secret_kind, place.path, e) < 0)
 		return -1;
 	buf_init(&said, sizeof uid_octets);
 	*found = record_get(buf_str(text), "uid", &said) &&
 		 str_eq(buf_str(&said), str_of(uid.c));
 	buf_fini(&said);
+	/* What a change of the flag could not remove, for a crash or another program. */
+	*found = *found && !(a->flags & ACCOUNT_PWD_ELSEWHERE);
 	return 0;
 }
 
-int secret_set_ms(struct store *s, const struct account *a, uint64_t *ms, struct err *e)
+/* take - a value that is there once or not at all; false: there is no room for it */
+static bool take(struct str value, char *out, size_t room)
+{
+	struct buf b;
+	bool ok;
+
+	buf_init_secret(&b, room - 1);
+	record_decode(value, &b);
+	ok = !buf_over(&b) && memchr(buf_str(&b).p, '\0', b.n) == NULL;
+	if (ok)
+		memcpy(out, buf_cstr(&b), b.n + 1);
+	buf_fini_secret(&b);
+	return ok;
+}
+
+static bool take_scram(struct str value, struct secret *x)
+{
+	struct scram_verifier v;
+	bool ok;
+
+	if (str_eq(value, STR("none"))) {
+		x->scram_none = true;
+		return true;
+	}
+	ok = scram_parse(value, &v) &&
+	     take(value, x->scram[v.hash], sizeof x->scram[v.hash]);
+	explicit_bzero(&v, sizeof v);
+	return ok;
+}
+
+static bool take_line(struct str key, struct str value, struct secret *x)
+{
+	if (str_eq(key, STR("set")))
+		return str_u64(value, &x->set_ms);
+	if (str_eq(key, STR("hash")))
+		return take(value, x->hash, sizeof x->hash);
+	if (str_eq(key, STR("scram")))
+		return take_scram(value, x);
+	return !str_eq(key, STR("sealed")) || take(value, x->sealed, sizeof x->sealed);
+}
+
+/* version - the checksum: every change draws a salt or a nonce */
+static uint64_t version(struct str text)
+{
+	uint64_t sum = 0;
+
+	must(text.n > 17 && str_sum64((struct str){text.p + text.n - 17, 16}, &sum));
+	return sum;
+}
+
+static bool parse(struct secret *x)
+{
+	struct str rest = buf_str(&x->text), key, value;
+
+	while (record_next(&rest, &key, &value))
+		if (!take_line(key, value, x))
+			return false;
+	x->has_scram = true;
+	for (size_t i = 0; i < SCRAM_HASHES; i++)
+		x->has_scram = x->has_scram && x->scram[i][0] != '\0';
+	x->version = version(buf_str(&x->text));
+	return x->set_ms != 0 && x->hash[0] != '\0';
+}
+
+int secret_load(struct store *s, const struct account *a, struct secret *out,
+		struct err *e)
+{
+	*out = (struct secret){0};
+	buf_init_secret(&out->text, SECRET_MAX);
+
+	int rc = read_record(s, a, &out->text, &out->found, e);
+
+	if (rc == 0 && out->found && !parse(out))
+		rc = err_set(e, ERR_TEMP, "4.3.0", "the secret of %s is not well formed",
+			     a->name.s);
+	if (rc < 0)
+		secret_fini(out);
+	return rc;
+}
+
+void secret_fini(struct secret *x)
+{
+	buf_fini_secret(&x->text);
+	explicit_bzero(x, sizeof *x);
+}
+
+int secret_version(struct store *s, const struct account *a, uint64_t *out, struct err *e)
 {
 	struct buf text;
-	bool found = false;
+	bool found;
 
-	*ms = 0;
+	*out = 0;
 	buf_init_secret(&text, SECRET_MAX);
 
 	int rc = read_record(s, a, &text, &found, e);
 
-	if (rc == 0 && found && !record_get_u64(buf_str(&text), "set", ms))
-		rc = err_set(e, ERR_TEMP, "4.3.0", "the secret of %s has no time",
-			     a->name.s);
+	if (rc == 0 && found)
+		*out = version(buf_str(&text));
 	buf_fini_secret(&text);
 	return rc;
 }
 
-int secret_delete(struct store *s, const struct name *name, struct err *e)
-{
-	struct place place;
+/* ---- what the domain asks for ---------------------------------------------------------- */
 
-	name_place("secrets", name, NULL, &place);
-	return storage_remove(store_root(s), place.path, STORAGE_DURABLE, e);
+int secret_sealing(struct store *s, const struct account *a, enum secret_sealing *out,
+		   struct err *e)
+{
+	struct domain d;
+	bool found;
+
+	*out = SEALING_UNKNOWN;
+	if (domain_find(s, name_domain_of(&a->name), &d, &found, e) < 0)
+		return record_is_damage(e) ? 0 : -1;
+	*out = found && d.recoverable ? SEALING_YES : SEALING_NO;
+	return 0;
 }
 
-int secret_set(struct store *s, const struct account *a, struct str password, bool batch,
-	       struct err *e)
+struct secret_key_id secret_key_id(const unsigned char derived[SITE_KEY_OCTETS])
 {
-	struct secret_hash hash;
-	int rc = secret_hash(store_settings(s), password, &hash, e);
+	struct secret_key_id id = {{0}};
 
-	if (rc == 0)
-		rc = secret_put(s, a, &hash, batch, e);
-	explicit_bzero(&hash, sizeof hash);
-	return rc;
+	for (size_t i = 0; i < 8; i++)
+		snprintf(id.hex + 2 * i, 3, "%02x", derived[i]);
+	return id;
+}
+
+/* is_sealed_by_ours - or it cannot be told now */
+static bool is_sealed_by_ours(struct store *s, const struct secret *x)
+{
+	unsigned char derived[SITE_KEY_OCTETS];
+	struct str rest = str_of(x->sealed);
+	struct err ignored;
+	bool found;
+
+	str_cut(&rest, ':');
+	if (site_key_find(s, "seal id", derived, &found, &ignored) < 0)
+		return true;
+	return found && str_eq(str_cut(&rest, ':'), str_of(secret_key_id(derived).hex));
+}
+
+static bool is_behind(struct store *s, const struct secret *x,
+		      enum secret_sealing sealing)
+{
+	if (sealing == SEALING_NO && x->sealed[0] != '\0')
+		return true;
+	if (sealing == SEALING_YES && (x->sealed[0] == '\0' || !is_sealed_by_ours(s, x)))
+		return true;
+	return secret_hash_is_weak(store_settings(s), x->hash) ||
+	       secret_scram_is_weak(store_settings(s), x);
+}
+
+int secret_read(struct store *s, const struct account *a, struct secret *out,
+		struct err *e)
+{
+	enum secret_sealing sealing;
+
+	if (secret_load(s, a, out, e) < 0)
+		return -1;
+	if (!out->found)
+		return 0;
+	if (secret_sealing(s, a, &sealing, e) < 0) {
+		secret_fini(out);
+		return -1;
+	}
+	out->recoverable = sealing == SEALING_YES;
+	out->needs_upgrade = is_behind(s, out, sealing);
+	return 0;
+}
+
+bool secret_is_expired(const struct settings *set, const struct secret *x,
+		       uint64_t now_ms)
+{
+	uint64_t lifetime_s = set->auth.password_lifetime_s;
+
+	return x->found && lifetime_s > 0 && now_ms > x->set_ms &&
+	       (now_ms - x->set_ms) / 1000 >= lifetime_s;
 }
 
 /* ---- checking --------------------------------------------------------------------- */
 
-void secret_check_nobody(struct store *s, struct str password)
+int secret_matches(struct store *s, const struct secret *x, struct str password,
+		   bool *match, struct err *e)
 {
-	char setting[CRYPT_GENSALT_OUTPUT_SIZE];
-	struct secret_hash hash;
-	struct err ignored;
+	*match = false;
+	if (x->found)
+		return secret_hash_matches(store_settings(s), x->hash, password, match,
+					   e);
+	secret_check_nobody(s, password);
+	return 0;
+}
 
-	/* A hash to compare with is not needed, and making one would cost twice
-	 * the time: a fresh salt does. */
-	if (password.n > PASSWORD_MAX)
-		password.n = PASSWORD_MAX;
-	if (new_setting(store_settings(s), setting, &ignored) == 0)
-		hash_with(password, setting, &hash);
-	explicit_bzero(&hash, sizeof hash);
+int secret_was(const struct secret *x, size_t n, struct str password, bool *match,
+	       struct err *e)
+{
+	struct str rest = buf_str(&x->text), key, value;
+	char hash[SECRET_HASH_MAX];
+	int rc = 0;
+
+	*match = false;
+	while (rc == 0 && n > 0 && !*match && record_next(&rest, &key, &value)) {
+		if (!str_eq(key, STR("old")) || !take(value, hash, sizeof hash))
+			continue;
+		rc = secret_hash_matches(NULL, hash, password, match, e);
+		n--;
+	}
+	explicit_bzero(hash, sizeof hash);
+	return rc;
 }
 
 int secret_check(struct store *s, const struct account *a, struct str password,
 		 bool *match, struct err *e)
 {
-	struct secret_hash computed = {0};
-	struct buf text, stored;
-	struct err ignored;
-	bool found = false;
+	struct secret x;
 
 	*match = false;
-	buf_init_secret(&text, SECRET_MAX);
-	buf_init_secret(&stored, SECRET_HASH_MAX);
+	if (secret_read(s, a, &x, e) < 0)
+		return -1;
 
-	int rc = read_record(s, a, &text, &found, e);
+	int rc = secret_matches(s, &x, password, match, e);
 
-	if (rc == 0 && found && !record_get(buf_str(&text), "hash", &stored))
-		rc = err_set(e, ERR_TEMP, "4.3.0", "the secret of %s has no hash",
-			     a->name.s);
-	if (rc == 0 && (!found || password_check(password, &ignored) < 0))
-		secret_check_nobody(s, password);
-	else if (rc == 0 && hash_with(password, buf_cstr(&stored), &computed))
-		*match = same_hash(buf_str(&stored), &computed);
-	else if (rc == 0)
-		rc = err_set(e, ERR_TEMP, "4.3.0",
-			     "crypt(3) does not know the hash of %s", a->name.s);
-	explicit_bzero(&computed, sizeof computed);
-	buf_fini_secret(&stored);
-	buf_fini_secret(&text);
+	secret_fini(&x);
+	return rc < 0 ? err_add(e, "secret of %s", a->name.s) : 0;
+}
+
+/* ---- the password itself ------------------------------------------------------------ */
+
+void secret_context(const struct account *a, struct buf *out)
+{
+	buf_printf(out, "%s %s", a->name.s, id_print(a->uid).c);
+}
+
+static int open_with(const unsigned char *key, const struct account *a, struct str text,
+		     struct buf *out, struct err *e)
+{
+	struct buf context, octets;
+	bool ok;
+
+	buf_init(&context, NAME_OCTETS + ID_CHARS + 1);
+	buf_init_secret(&octets, PASSWORD_MAX + SEAL_MORE);
+	secret_context(a, &context);
+	ok = base64_decode(text, &octets) && !buf_over(&octets) &&
+	     seal_open(key, buf_str(&context), buf_str(&octets), out);
+	buf_fini_secret(&octets);
+	buf_fini(&context);
+	return ok ? 0
+		  : err_set(e, ERR_TEMP, "4.3.0",
+			    "the sealed password of %s does not open: 'popstore passwd' "
+			    "sets it anew",
+			    a->name.s);
+}
+
+int secret_open_sealed(struct store *s, const struct account *a, const struct secret *x,
+		       struct buf *password, struct err *e)
+{
+	unsigned char key[SITE_KEY_OCTETS];
+	struct str text = str_of(x->sealed);
+	bool found = false;
+	int rc;
+
+	if (!x->found || text.n == 0)
+		return err_set(e, ERR_PERM, "5.7.0", "no password of %s is recoverable",
+			       a->name.s);
+	if (!str_eq(str_cut(&text, ':'), STR(SECRET_SEALED_BY)))
+		return err_set(e, ERR_TEMP, "4.3.5",
+			       "the password of %s was sealed by a later program",
+			       a->name.s);
+	if (!is_sealed_by_ours(s, x))
+		return err_set(e, ERR_TEMP, "4.3.5",
+			       "the password of %s was sealed with another site key: put "
+			       "secrets/site-key back from a backup, or set it anew",
+			       a->name.s);
+	str_cut(&text, ':');
+	rc = site_key_find(s, "seal", key, &found, e);
+	if (rc == 0 && !found)
+		rc = err_set(e, ERR_TEMP, "4.3.0", "the site key was removed just now");
+	if (rc == 0)
+		rc = open_with(key, a, text, password, e);
+	explicit_bzero(key, sizeof key);
 	return rc;
 }

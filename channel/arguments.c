@@ -3,7 +3,9 @@
 
 #include <string.h>
 
-enum { HOST_OCTETS = 255 };
+#include "mail/received.h"
+
+enum { HOST_OCTETS = 255, ATTRIBUTE_OCTETS = 255 };
 
 const struct lmtp_reply arguments_too_big = {552, "5.3.4",
 					     "Message is larger than this server takes"};
@@ -11,6 +13,8 @@ const struct lmtp_reply arguments_too_big = {552, "5.3.4",
 static const struct lmtp_reply mail_syntax = {501, "5.5.4",
 					      "Syntax: MAIL FROM:<address>"};
 static const struct lmtp_reply rcpt_syntax = {501, "5.5.4", "Syntax: RCPT TO:<address>"};
+static const struct lmtp_reply xforward_syntax = {501, "5.5.4",
+						  "Syntax: XFORWARD attribute=value"};
 static const struct lmtp_reply bad_parameter = {501, "5.5.4", "Bad parameter"};
 static const struct lmtp_reply unknown_parameter = {555, "5.5.4", "Unknown parameter"};
 static const struct lmtp_reply bad_sender = {501, "5.1.7", "Bad sender address"};
@@ -155,6 +159,55 @@ enum arguments_bdat arguments_bdat(struct str args, uint64_t *n, bool *last)
 	if (word.n > 0 && !str_ieq(word, STR("LAST")))
 		return ARGUMENTS_BDAT_BAD;
 	return ARGUMENTS_BDAT_OK;
+}
+
+/* The attributes of XFORWARD; only IDENT is announced. */
+static bool is_attribute(struct str name)
+{
+	static const char *const names[] = {"NAME", "ADDR",  "PORT",  "PROTO",
+					    "HELO", "IDENT", "SOURCE"};
+
+	for (size_t i = 0; i < countof(names); i++)
+		if (str_ieq(name, str_of(names[i])))
+			return true;
+	return false;
+}
+
+/* is_xtext - RFC 3461 s4 */
+static bool is_xtext(struct str s)
+{
+	for (size_t i = 0; i < s.n; i++) {
+		uint64_t octet;
+
+		if (s.p[i] == '=' || s.p[i] <= ' ' || !ascii_is_print(s.p[i]))
+			return false;
+		if (s.p[i] == '+' &&
+		    (s.n - i < 3 || !str_hex64((struct str){s.p + i + 1, 2}, &octet)))
+			return false;
+	}
+	return s.n > 0 && s.n <= ATTRIBUTE_OCTETS;
+}
+
+const struct lmtp_reply *arguments_xforward(struct str args, struct str *ident)
+{
+	args = str_trim(args);
+	if (args.n == 0)
+		return &xforward_syntax;
+	while (args.n > 0) {
+		struct str value = str_word(&args);
+		struct str name = str_cut(&value, '=');
+
+		if (!is_attribute(name) || !is_xtext(value))
+			return &xforward_syntax;
+		/* No queue id holds an octet that xtext would have to encode, and
+		 * [UNAVAILABLE] is none either. */
+		if (str_ieq(name, STR("IDENT")))
+			*ident = received_is_id(value) &&
+						 memchr(value.p, '+', value.n) == NULL
+					 ? value
+					 : (struct str){"", 0};
+	}
+	return NULL;
 }
 
 static bool is_host_octet(char c)

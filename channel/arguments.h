@@ -37,6 +37,11 @@ enum arguments_bdat {
 /* "n" or "n LAST" */
 enum arguments_bdat arguments_bdat(struct str args, uint64_t *n, bool *last);
 
+/* "IDENT=xtext", as Postfix defines it; the other attributes are read and forgotten.
+ * *ident is borrowed, and untouched where it is not given: "" when it is unavailable or
+ * could be no queue id. */
+const struct lmtp_reply *arguments_xforward(struct str args, struct str *ident);
+
 /* Letters, digits, and the signs of names and address literals: it goes into the
  * Received field. */
 bool arguments_is_host(struct str s);

@@ -5,6 +5,7 @@
 
 #include "channel/arguments.h"
 #include "lib/lines.h"
+#include "mail/received.h"
 
 enum {
 	LINE_OCTETS = 2048, /* with CRLF */
@@ -23,13 +24,20 @@ enum state { NEW, READY, MAIL, RCPT, DATA, CHUNK, CHUNKS, EAT, CLOSED };
 #define TRANSACTION (IN(MAIL) | IN(RCPT) | IN(DATA) | IN(CHUNK) | IN(CHUNKS))
 #define COMMANDS    (IN(NEW) | IN(READY) | IN(MAIL) | IN(RCPT) | IN(CHUNKS))
 
+/* What not every client is offered. */
+enum offer { OFFER_TLS = 1, OFFER_XCLIENT = 2 };
+
 struct lmtp {
 	struct lmtp_limits limits;
+	unsigned offers;
 	enum state state;
 	enum lmtp_want want;
 	struct lines lines;
 	struct buf out;
 	struct buf hostname, peer_name, sender;
+	struct buf ident;            /* of the next transaction, or of this one */
+	struct proxy_xclient client; /* points into lines */
+	bool helo_fixed;             /* XCLIENT said it */
 	unsigned bad;
 
 	/* the transaction */
@@ -52,8 +60,8 @@ struct lmtp {
 
 static const unsigned may_follow[] = {
 	/* clang-format off */
-	[NEW]    = IN(READY) | IN(EAT) | IN(CLOSED),
-	[READY]  = IN(READY) | IN(MAIL) | IN(EAT) | IN(CLOSED),
+	[NEW]    = IN(NEW) | IN(READY) | IN(EAT) | IN(CLOSED),
+	[READY]  = IN(NEW) | IN(READY) | IN(MAIL) | IN(EAT) | IN(CLOSED),
 	[MAIL]   = IN(READY) | IN(RCPT) | IN(EAT) | IN(CLOSED),
 	[RCPT]   = IN(READY) | IN(RCPT) | IN(DATA) | IN(CHUNK) | IN(EAT) | IN(CLOSED),
 	[DATA]   = IN(READY) | IN(CLOSED),
@@ -104,6 +112,7 @@ void lmtp_goodbye(struct lmtp *s, const char *dsn, const char *text)
 static void forget(struct lmtp *s)
 {
 	buf_clear(&s->sender);
+	buf_clear(&s->ident);
 	buf_clear(&s->stuffed);
 	s->size = 0;
 	s->utf8 = false;
@@ -195,12 +204,19 @@ static void run_lhlo(struct lmtp *s, struct str args)
 		refuse(s, REPLY(501, "5.5.4", "LHLO wants the name of a host"));
 		return;
 	}
-	buf_clear(&s->peer_name);
-	buf_put(&s->peer_name, args);
+	if (!s->helo_fixed) {
+		buf_clear(&s->peer_name);
+		buf_put(&s->peer_name, args);
+	}
 	buf_printf(&s->out,
 		   "250-%s\r\n250-PIPELINING\r\n250-ENHANCEDSTATUSCODES\r\n"
-		   "250-8BITMIME\r\n250-SMTPUTF8\r\n250-SIZE %llu\r\n250 CHUNKING\r\n",
+		   "250-8BITMIME\r\n250-SMTPUTF8\r\n250-SIZE %llu\r\n250-CHUNKING\r\n",
 		   buf_cstr(&s->hostname), (unsigned long long)s->limits.message);
+	if (s->offers & OFFER_TLS)
+		buf_put(&s->out, STR("250-STARTTLS\r\n"));
+	if (s->offers & OFFER_XCLIENT)
+		buf_put(&s->out, STR("250-XCLIENT NAME ADDR PORT PROTO HELO LOGIN\r\n"));
+	buf_put(&s->out, STR("250 XFORWARD IDENT\r\n"));
 	if (s->state == NEW)
 		enter(s, READY);
 	else
@@ -210,6 +226,40 @@ static void run_lhlo(struct lmtp *s, struct str args)
 static void run_helo(struct lmtp *s, struct str args UNUSED)
 {
 	refuse(s, REPLY(500, "5.5.1", "This is LMTP: say LHLO (RFC 2033)"));
+}
+
+static void run_xforward(struct lmtp *s, struct str args)
+{
+	struct str ident = buf_str(&s->ident);
+	const struct lmtp_reply *r = arguments_xforward(args, &ident);
+
+	if (r != NULL) {
+		refuse(s, r);
+		return;
+	}
+	if (ident.p != s->ident.p) {
+		buf_clear(&s->ident);
+		buf_put(&s->ident, ident);
+	}
+	reply(s, REPLY(250, "2.0.0", "Ok"));
+}
+
+static void run_starttls(struct lmtp *s, struct str args)
+{
+	if (str_trim(args).n > 0) {
+		refuse(s, &takes_none);
+		return;
+	}
+	reply(s, REPLY(220, "2.0.0", "Ready to start TLS"));
+	s->want = LMTP_WANT_TLS;
+}
+
+static void run_xclient(struct lmtp *s, struct str args)
+{
+	if (proxy_xclient(args, &s->client))
+		s->want = LMTP_WANT_CLIENT;
+	else
+		refuse(s, REPLY(501, "5.5.4", "Syntax: XCLIENT attribute=value"));
 }
 
 static void run_mail(struct lmtp *s, struct str args)
@@ -351,7 +401,8 @@ static void run_help(struct lmtp *s, struct str args UNUSED)
 {
 	reply(s,
 	      REPLY(214, "2.0.0",
-		    "LHLO MAIL RCPT DATA BDAT RSET NOOP VRFY HELP QUIT (RFC 2033, 3030)"));
+		    "LHLO XFORWARD MAIL RCPT DATA BDAT RSET NOOP VRFY HELP QUIT (RFC 2033, "
+		    "3030)"));
 }
 
 static void run_quit(struct lmtp *s, struct str args)
@@ -369,20 +420,24 @@ static const struct verb {
 	unsigned states; /* where the RFC allows it */
 	void (*run)(struct lmtp *s, struct str args);
 	const char *not_now;
+	unsigned offer; /* unknown unless this is offered */
 } verbs[] = {
 	/* clang-format off */
-	{STR_INIT("LHLO"), COMMANDS,             run_lhlo, NULL},
-	{STR_INIT("HELO"), COMMANDS,             run_helo, NULL},
-	{STR_INIT("EHLO"), COMMANDS,             run_helo, NULL},
-	{STR_INIT("MAIL"), IN(READY),            run_mail, "LHLO comes first, and MAIL once in a transaction"},
-	{STR_INIT("RCPT"), IN(MAIL) | IN(RCPT),  run_rcpt, "MAIL comes before RCPT, and the message after"},
-	{STR_INIT("DATA"), IN(RCPT),             run_data, "No recipient was accepted before DATA"},
-	{STR_INIT("BDAT"), COMMANDS,             run_bdat, NULL}, /* octets follow in any case */
-	{STR_INIT("RSET"), COMMANDS,             run_rset, NULL},
-	{STR_INIT("NOOP"), COMMANDS,             run_noop, NULL},
-	{STR_INIT("VRFY"), COMMANDS,             run_vrfy, NULL},
-	{STR_INIT("HELP"), COMMANDS,             run_help, NULL},
-	{STR_INIT("QUIT"), COMMANDS,             run_quit, NULL},
+	{STR_INIT("LHLO"), COMMANDS,             run_lhlo, NULL, 0},
+	{STR_INIT("HELO"), COMMANDS,             run_helo, NULL, 0},
+	{STR_INIT("EHLO"), COMMANDS,             run_helo, NULL, 0},
+	{STR_INIT("STARTTLS"), IN(READY),        run_starttls, "LHLO comes first, and STARTTLS before MAIL", OFFER_TLS},
+	{STR_INIT("XCLIENT"), IN(NEW) | IN(READY), run_xclient, "XCLIENT comes before MAIL", OFFER_XCLIENT},
+	{STR_INIT("XFORWARD"), IN(READY),        run_xforward, "LHLO comes first, and XFORWARD before MAIL", 0},
+	{STR_INIT("MAIL"), IN(READY),            run_mail, "LHLO comes first, and MAIL once in a transaction", 0},
+	{STR_INIT("RCPT"), IN(MAIL) | IN(RCPT),  run_rcpt, "MAIL comes before RCPT, and the message after", 0},
+	{STR_INIT("DATA"), IN(RCPT),             run_data, "No recipient was accepted before DATA", 0},
+	{STR_INIT("BDAT"), COMMANDS,             run_bdat, NULL, 0}, /* octets follow in any case */
+	{STR_INIT("RSET"), COMMANDS,             run_rset, NULL, 0},
+	{STR_INIT("NOOP"), COMMANDS,             run_noop, NULL, 0},
+	{STR_INIT("VRFY"), COMMANDS,             run_vrfy, NULL, 0},
+	{STR_INIT("HELP"), COMMANDS,             run_help, NULL, 0},
+	{STR_INIT("QUIT"), COMMANDS,             run_quit, NULL, 0},
 	/* clang-format on */
 };
 
@@ -392,7 +447,7 @@ static void run_line(struct lmtp *s, struct str line)
 	struct str name = str_word(&args);
 
 	for (size_t i = 0; i < countof(verbs); i++) {
-		if (!str_ieq(verbs[i].name, name))
+		if (!str_ieq(verbs[i].name, name) || verbs[i].offer & ~s->offers)
 			continue;
 		if (verbs[i].states & IN(s->state))
 			verbs[i].run(s, args);
@@ -534,18 +589,60 @@ static void written(struct lmtp *s)
 		end_chunk(s);
 }
 
+/* begin_again - RFC 3207 s4.2: nothing that the client said before is known */
+static void begin_again(struct lmtp *s)
+{
+	forget(s);
+	buf_clear(&s->peer_name);
+	s->helo_fixed = false;
+	enter(s, NEW);
+}
+
+static void greet(struct lmtp *s)
+{
+	buf_printf(&s->out, "220 %s LMTP ready\r\n", buf_cstr(&s->hostname));
+}
+
+/* told - by XCLIENT, what LHLO will not change.  No host's name has to be in xtext. */
+static void told(struct lmtp *s)
+{
+	begin_again(s);
+	if (arguments_is_host(s->client.helo)) {
+		buf_put(&s->peer_name, s->client.helo);
+		s->helo_fixed = true;
+	}
+	greet(s);
+}
+
 void lmtp_done(struct lmtp *s)
 {
 	enum lmtp_want was = s->want;
 
-	must(was == LMTP_WANT_OPEN || was == LMTP_WANT_WRITE || was == LMTP_WANT_RESET);
 	s->want = LMTP_WANT_INPUT;
-	if (was == LMTP_WANT_OPEN)
+	switch (was) {
+	case LMTP_WANT_OPEN:
 		opened(s);
-	else if (was == LMTP_WANT_WRITE)
+		return;
+	case LMTP_WANT_WRITE:
 		written(s);
-	else
+		return;
+	case LMTP_WANT_RESET:
 		forget(s);
+		return;
+	case LMTP_WANT_TLS:
+		s->offers &= ~(unsigned)OFFER_TLS;
+		begin_again(s);
+		return;
+	case LMTP_WANT_CLIENT:
+		told(s);
+		return;
+	case LMTP_WANT_INPUT:
+	case LMTP_WANT_RECIPIENT:
+	case LMTP_WANT_COMMIT:
+	case LMTP_WANT_CLOSE:
+		break;
+	}
+	must(was == LMTP_WANT_OPEN);
 }
 
 static void answer_recipient(struct lmtp *s, const struct lmtp_reply *r)
@@ -596,6 +693,8 @@ void lmtp_answer(struct lmtp *s, const struct lmtp_reply *r)
 		answer_commit(s, r);
 		return;
 	case LMTP_WANT_INPUT:
+	case LMTP_WANT_TLS:
+	case LMTP_WANT_CLIENT:
 	case LMTP_WANT_RESET:
 	case LMTP_WANT_CLOSE:
 		break;
@@ -614,12 +713,18 @@ struct lmtp *lmtp_new(const struct lmtp_limits *limits, struct str hostname)
 	buf_init(&s->hostname, HOST_OCTETS);
 	buf_init(&s->peer_name, HOST_OCTETS);
 	buf_init(&s->sender, SENDER_OCTETS);
+	buf_init(&s->ident, RECEIVED_ID_MAX);
 	/* Each octet may get a dot, and finish() adds CRLF.CRLF. */
 	buf_init(&s->stuffed, 2 * CHUNK_PIECE + 5);
 	buf_init(&s->out, LMTP_OUTPUT + ((size_t)limits->recipients + 4) * REPLY_OCTETS);
 	buf_put(&s->hostname, hostname);
-	buf_printf(&s->out, "220 %s LMTP ready\r\n", buf_cstr(&s->hostname));
+	greet(s);
 	return s;
+}
+
+void lmtp_offer(struct lmtp *s, bool tls, bool xclient)
+{
+	s->offers = (tls ? OFFER_TLS : 0U) | (xclient ? OFFER_XCLIENT : 0U);
 }
 
 void lmtp_free(struct lmtp **s)
@@ -630,6 +735,7 @@ void lmtp_free(struct lmtp **s)
 	buf_fini(&(*s)->hostname);
 	buf_fini(&(*s)->peer_name);
 	buf_fini(&(*s)->sender);
+	buf_fini(&(*s)->ident);
 	buf_fini(&(*s)->stuffed);
 	buf_fini(&(*s)->out);
 	xfree(s);
@@ -645,9 +751,19 @@ struct buf *lmtp_output(struct lmtp *s)
 	return &s->out;
 }
 
+const struct proxy_client *lmtp_client(const struct lmtp *s)
+{
+	return &s->client.client;
+}
+
 struct str lmtp_peer_name(const struct lmtp *s)
 {
 	return buf_str(&s->peer_name);
+}
+
+struct str lmtp_ident(const struct lmtp *s)
+{
+	return buf_str(&s->ident);
 }
 
 struct str lmtp_sender(const struct lmtp *s)

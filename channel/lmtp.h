@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * lmtp - the LMTP conversation (RFC 2033, 5321, 1854, 1870, 2034, 3030, 6152,
- *        6531), with no I/O in it
+ *        6531, STARTTLS as in 3207, and XFORWARD and XCLIENT as Postfix defines them),
+ *        with no I/O in it
  *
  *   NEW --LHLO--> READY --MAIL--> MAIL --RCPT--> RCPT --DATA--> DATA ---+
  *                   ^               |              |                    |
@@ -30,6 +31,12 @@
  * refused.  When its number cannot be read, nobody knows where the next command
  * begins: 501, and the connection ends.
  *
+ * XFORWARD tells the queue id of the next transaction, and is forgotten with it.
+ *
+ * STARTTLS and XCLIENT exist where lmtp_offer() said so.  After either, everything is as
+ * at the beginning; what had been fed before STARTTLS is used up, what the caller read
+ * with it he has to drop (P10).
+ *
  * Owns:   its input, its output, the sender's address.
  * Limits: a command line 2048 octets with CRLF; BAD_COMMANDS refused commands
  *         between one accepted MAIL and the next; struct lmtp_limits.
@@ -39,6 +46,7 @@
 #define LMTP_H
 
 #include "lib/buf.h"
+#include "lib/proxy.h"
 #include "mail/dotstream.h"
 
 enum { LMTP_OUTPUT = 32768 };
@@ -62,6 +70,8 @@ enum lmtp_want {
 	LMTP_WANT_WRITE,     /* write lmtp_data(), then the same */
 	LMTP_WANT_COMMIT,    /* the message is whole: make it durable, then
 	                        lmtp_answer() for each accepted recipient, in order */
+	LMTP_WANT_TLS,       /* flush output, shake hands, then lmtp_done() */
+	LMTP_WANT_CLIENT,    /* lmtp_client() is who it is: take it, then lmtp_done() */
 	LMTP_WANT_RESET,     /* the transaction is over: forget it, then lmtp_done() */
 	LMTP_WANT_CLOSE,     /* flush output and close */
 };
@@ -71,6 +81,8 @@ struct lmtp;
 /* The greeting stands in the output at once.  `hostname` is copied. */
 struct lmtp *lmtp_new(const struct lmtp_limits *limits, struct str hostname);
 void lmtp_free(struct lmtp **s);
+/* At the beginning; without, neither is known. */
+void lmtp_offer(struct lmtp *s, bool tls, bool xclient);
 
 /* Takes in at most one command or one piece of a message; returns how many bytes
  * it used.  To be called in LMTP_WANT_INPUT only, with less than LMTP_OUTPUT
@@ -89,7 +101,9 @@ extern const struct lmtp_reply lmtp_too_many; /* recipients */
 void lmtp_goodbye(struct lmtp *s, const char *dsn, const char *text);
 
 /* All borrowed, until the transaction is over where not said otherwise. */
-struct str lmtp_peer_name(const struct lmtp *s); /* from LHLO */
+const struct proxy_client *lmtp_client(const struct lmtp *s); /* in LMTP_WANT_CLIENT */
+struct str lmtp_peer_name(const struct lmtp *s);              /* from LHLO, XCLIENT */
+struct str lmtp_ident(const struct lmtp *s);     /* XFORWARD's queue id; "" is none */
 struct str lmtp_sender(const struct lmtp *s);    /* canonical; "" is the null sender */
 uint64_t lmtp_size(const struct lmtp *s);        /* as declared at MAIL; 0 = not */
 bool lmtp_is_utf8(const struct lmtp *s);         /* SMTPUTF8 was asked for */

@@ -8,26 +8,56 @@
 #include "lib/log.h"
 #include "lib/program.h"
 #include "lib/server.h"
+#include "lib/tls.h"
+#include "store/role.h"
+#include "store/standing.h"
 #include "store/store.h"
 
 #define PROGRAM "popstore-lmtpd"
 
+struct lmtpd {
+	const struct settings *set;
+	struct store *store;
+	struct tls_context *tls; /* NULL: no certificate is configured */
+	int submit;              /* -1: run without popstored, nobody mails */
+	bool late;               /* the last checkpoint failed, and the log says so */
+};
+
 static void session(struct conn *c, int protocol UNUSED, void *ctx)
 {
-	channel_session(ctx, c);
+	const struct lmtpd *d = ctx;
+
+	channel_session(d->store, d->submit, d->tls, c);
 }
 
 /* What fails here fails again at the next delivery, which is answered 451; the
  * alarm is the operator's. */
 static void tick(void *ctx)
 {
+	struct lmtpd *d = ctx;
+	bool was_late = d->late;
 	struct err e;
 
-	if (store_checkpoint(ctx, &e) < 0)
-		log_event(LOG_LV_ERROR, "lmtp.checkpoint.failed", kv_err(&e));
+	d->late = store_checkpoint(d->store, &e) < 0;
+	if (!d->late || was_late)
+		return;
+	log_event(LOG_LV_ERROR, "lmtp.checkpoint.failed", kv_err(&e));
+	store_alarm(d->store);
 }
 
-static int serve(const struct settings *set, struct store *store, struct err *e)
+static int enter(void *ctx, struct err *e)
+{
+	const struct lmtpd *d = ctx;
+
+	return role_enter(ROLE_LMTP, d->set, e);
+}
+
+static void doubt(const struct err *why)
+{
+	log_event(LOG_LV_WARN, "lmtp.disk.doubted", kv_err(why));
+}
+
+static int serve(const struct settings *set, struct lmtpd *d, struct err *e)
 {
 	struct server_listen listen = {
 		.name = "lmtp",
@@ -42,28 +72,43 @@ static int serve(const struct settings *set, struct store *store, struct err *e)
 		.idle_ms = (uint32_t)(set->lmtp.idle_timeout_s * 1000),
 		.busy = STR_INIT("421 4.3.2 Too many connections, try again later\r\n"),
 		.session = session,
+		.enter = enter,
 		.tick = tick,
 		.tick_ms = (uint32_t)(set->store.checkpoint_s * 1000),
-		.ctx = store,
+		.ctx = d,
 	};
 
+	d->submit = server_channel("submit", e);
 	return server_run(&server, e);
+}
+
+static int run_store(const struct settings *set, struct lmtpd *d, struct err *e)
+{
+	int rc = store_open(set, &d->store, e);
+
+	if (rc < 0)
+		return -1;
+	rc = store_probe(d->store, doubt, e);
+	if (rc == 0)
+		rc = serve(set, d, e);
+	store_close(&d->store);
+	return rc;
 }
 
 static int run(const char *file, struct err *e)
 {
+	struct lmtpd d = {0};
 	struct settings *set;
-	struct store *store;
 	int rc;
 
 	if (settings_read(file, &set, e) < 0)
 		return -1;
 	settings_log(set, PROGRAM);
-	rc = store_open(set, &store, e);
-	if (rc == 0) {
-		rc = serve(set, store, e);
-		store_close(&store);
-	}
+	d.set = set;
+	rc = tls_context_new(set, "lmtp", &d.tls, e);
+	if (rc == 0)
+		rc = run_store(set, &d, e);
+	tls_context_free(&d.tls);
 	settings_free(&set);
 	return rc;
 }

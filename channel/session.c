@@ -5,15 +5,19 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "channel/retry.h"
 #include "channel/targets.h"
 #include "channel/trace.h"
 #include "lib/conn.h"
 #include "lib/log.h"
+#include "lib/proxy.h"
 #include "lib/server.h"
-#include "mail/submit.h"
+#include "lib/tls.h"
+#include "mail/outgoing.h"
 #include "store/delivery.h"
 #include "store/id.h"
 #include "store/message.h"
+#include "store/standing.h"
 #include "store/store.h"
 
 enum {
@@ -21,6 +25,9 @@ enum {
 	/* For all runs of one message: the client waits ten minutes for a reply after
 	 * the dot (RFC 5321 s4.5.3.2.6), and would send it again after that. */
 	MAILING_MS = 300 * 1000,
+	/* How far the MTA's clock may be from ours, and how long a message may take to
+	 * come in, for a retry to be known for one. */
+	CLOCKS_MS = 300 * 1000,
 };
 
 /* One that was accepted by RCPT. */
@@ -32,8 +39,11 @@ struct recipient {
 struct session {
 	struct store *store;
 	const struct settings *set;
+	int submit;
 	struct conn *c;
+	struct tls_context *tls; /* NULL: there is none to start */
 	struct lmtp *core;
+	struct retry *retry;   /* NULL: every message is a new one */
 	unsigned transactions; /* for the envelope ids */
 	unsigned messages;     /* for the log */
 
@@ -47,7 +57,7 @@ struct session {
 	struct err why;                /* of a failure; replies point into it */
 	struct id_text id;
 	uint64_t mail_until_ms;
-	uint64_t stored, mailed, refused; /* recipients, for the log */
+	uint64_t stored, mailed, refused, retried; /* recipients, for the log */
 };
 
 /* ---- replies and log lines --------------------------------------------------------- */
@@ -68,6 +78,7 @@ static void log_store_failed(struct session *s)
 {
 	log_event(LOG_LV_ERROR, "lmtp.store.failed", kv_s("sid", s->c->sid),
 		  kv_str("from", lmtp_sender(s->core)), kv_err(&s->why));
+	store_alarm(s->store);
 }
 
 static void log_refused(struct session *s, struct str address, const char *word,
@@ -102,8 +113,17 @@ static void log_message(struct session *s, uint64_t size)
 	log_event(LOG_LV_INFO, "lmtp.message", kv_s("sid", s->c->sid),
 		  kv_s("id", s->id.c), kv_u("size", size), kv_u("rcpts", s->n),
 		  kv_u("stored", s->stored), kv_u("mailed", s->mailed),
-		  kv_u("refused", s->refused), kv_str("from", lmtp_sender(s->core)),
-		  kv_s("peer", s->c->peer), kv_u("ms", clock_ms() - s->began_ms));
+		  kv_u("retried", s->retried), kv_u("refused", s->refused),
+		  kv_str("from", lmtp_sender(s->core)), kv_s("peer", s->c->peer),
+		  kv_u("ms", clock_ms() - s->began_ms));
+}
+
+/* log_retried - what the MTA did not hear: the account got it then, as `first` */
+static void log_retried(struct session *s, struct str address, uint64_t first)
+{
+	log_event(LOG_LV_INFO, "lmtp.recipient.retried", kv_s("sid", s->c->sid),
+		  kv_s("id", s->id.c), kv_s("first", id_print(first).c),
+		  kv_str("rcpt", address), kv_str("from", lmtp_sender(s->core)));
 }
 
 static void log_message_refused(struct session *s, const struct lmtp_reply *r)
@@ -203,6 +223,7 @@ static void make_top(struct session *s, struct buf *top)
 		.peer = str_of(s->c->peer),
 		.by = str_of(s->set->hostname),
 		.utf8 = lmtp_is_utf8(s->core),
+		.tls = conn_tls(s->c) != NULL,
 		.id = delivery_id(s->delivery),
 		.unix_ms = clock_unix_ms(),
 	};
@@ -214,6 +235,18 @@ static void make_top(struct session *s, struct buf *top)
 	must(!buf_over(top));
 }
 
+static void begin_retry(struct session *s)
+{
+	struct retry_says says = {
+		.peer_name = lmtp_peer_name(s->core),
+		.ident = lmtp_ident(s->core),
+		.sender = lmtp_sender(s->core),
+	};
+
+	if (s->retry != NULL)
+		retry_begin(s->retry, &says);
+}
+
 static int open_delivery(struct session *s, struct err *e)
 {
 	struct buf top;
@@ -222,6 +255,7 @@ static int open_delivery(struct session *s, struct err *e)
 	if (delivery_open(s->delivery, e) < 0)
 		return -1;
 	s->id = id_print(delivery_id(s->delivery));
+	begin_retry(s);
 	buf_init(&top, TOP_OCTETS);
 	make_top(s, &top);
 	rc = delivery_write(s->delivery, buf_str(&top), e);
@@ -252,6 +286,8 @@ static void open_message(struct session *s)
 
 static void write_message(struct session *s)
 {
+	if (s->retry != NULL)
+		retry_feed(s->retry, lmtp_data(s->core));
 	done_or_not(s, delivery_write(s->delivery, lmtp_data(s->core), &s->why));
 }
 
@@ -288,7 +324,6 @@ static int mail(struct session *s, const struct targets *t,
 	buf_put(&sender, lmtp_sender(s->core));
 
 	struct submit run = {
-		.program = s->set->sendmail,
 		.sender = buf_cstr(&sender),
 		.rcpt = rcpt,
 		.n_rcpt = n,
@@ -297,7 +332,7 @@ static int mail(struct session *s, const struct targets *t,
 		.read = read_mailed,
 		.ctx = s,
 	};
-	int rc = submit_run(&run, e);
+	int rc = outgoing_mail(s->submit, &run, e);
 
 	buf_fini(&sender);
 	for (size_t i = 0; i < n; i++)
@@ -329,11 +364,11 @@ static void refuse(struct session *s, const struct recipient *r, const char *wor
 	lmtp_answer(s->core, reply);
 }
 
-static void accept_as(struct session *s, const char *what)
+static void accept_as(struct session *s, const char *id, const char *what)
 {
 	char text[ID_CHARS + 16];
 
-	snprintf(text, sizeof text, "%s %s", s->id.c, what);
+	snprintf(text, sizeof text, "%s %s", id, what);
 	lmtp_answer(s->core, &(struct lmtp_reply){250, "2.0.0", text});
 }
 
@@ -349,7 +384,7 @@ static void mail_and_answer(struct session *s, const struct recipient *r,
 		return;
 	}
 	s->mailed++;
-	accept_as(s, "mailed");
+	accept_as(s, s->id.c, "mailed");
 }
 
 /* answer_failed - no target got it: the reply is the first that may be tried
@@ -377,19 +412,33 @@ static void answer_failed(struct session *s, const struct recipient *r)
 	refuse(s, r, word, &reply, &why);
 }
 
+/* answer_retried - the old answer */
+static void answer_retried(struct session *s, const struct recipient *r, uint64_t first)
+{
+	s->retried++;
+	log_retried(s, buf_str(&r->address), first);
+	accept_as(s, id_print(first).c, "stored");
+}
+
 static void answer_stored(struct session *s, const struct recipient *r)
 {
-	size_t failed = 0;
+	size_t failed = 0, retried = 0;
+	uint64_t first = 0;
 
-	for (size_t i = 0; i < r->t.n; i++)
+	for (size_t i = 0; i < r->t.n; i++) {
+		first = delivery_first_id(s->delivery, r->t.v[i].slot);
 		failed += wants_failed(s, &r->t.v[i]);
+		retried += first != 0;
+	}
 	if (failed == r->t.n) {
 		answer_failed(s, r);
 	} else if (failed > 0) {
 		mail_and_answer(s, r, wants_failed);
+	} else if (retried == r->t.n) {
+		answer_retried(s, r, first);
 	} else {
 		s->stored++;
-		accept_as(s, "stored");
+		accept_as(s, s->id.c, "stored");
 	}
 }
 
@@ -409,6 +458,20 @@ static void answer_each(struct session *s, bool store_failed)
 	}
 }
 
+/* set_retry_key - an earlier attempt is not older than the MTA's queue file, as far as two
+ * clocks can tell, nor than it is known for */
+static void set_retry_key(struct session *s)
+{
+	uint64_t oldest = clock_unix_ms() - s->set->lmtp.retry_window_s * 1000;
+	struct retry_key key;
+	uint64_t queued_ms;
+
+	if (s->retry == NULL || !retry_key(s->retry, &key, &queued_ms))
+		return;
+	queued_ms -= queued_ms > CLOCKS_MS ? CLOCKS_MS : queued_ms;
+	delivery_set_retry_key(s->delivery, key, queued_ms > oldest ? queued_ms : oldest);
+}
+
 /* commit - durable first, for all; a message that is only to be mailed is not
  * stored at all */
 static void commit(struct session *s)
@@ -418,9 +481,11 @@ static void commit(struct session *s)
 		.size = s->top_n + m->size,
 		.header_end = m->header_end ? s->top_n + m->header_end : 0,
 	};
-	bool failed = delivery_recipients(s->delivery) > 0 &&
-		      delivery_commit(s->delivery, &t, &s->why) < 0;
+	bool failed;
 
+	set_retry_key(s);
+	failed = delivery_recipients(s->delivery) > 0 &&
+		 delivery_commit(s->delivery, &t, &s->why) < 0;
 	if (failed)
 		log_store_failed(s);
 	s->messages++;
@@ -440,7 +505,7 @@ static void forget(struct session *s)
 	}
 	xfree(&s->rcpt);
 	s->n = s->cap = s->targets = 0;
-	s->stored = s->mailed = s->refused = 0;
+	s->stored = s->mailed = s->refused = s->retried = 0;
 	s->why = (struct err){0};
 	conn_busy(s->c, false);
 }
@@ -486,6 +551,22 @@ static int take_input(struct session *s, struct err *e)
 	return 0;
 }
 
+/* start_tls - the answer goes out in clear text; what else was read is dropped */
+static int start_tls(struct session *s, struct err *e)
+{
+	if (flush(s, e) < 0 || conn_start_tls(s->c, s->tls, e) < 0)
+		return -1;
+	conn_deadline(s->c, s->c->idle_ms);
+	lmtp_done(s->core);
+	return 0;
+}
+
+static void take_client(struct session *s)
+{
+	conn_set_client(s->c, lmtp_client(s->core));
+	lmtp_done(s->core);
+}
+
 /* serve - until the core closes (0) or the peer is gone (-1) */
 static int serve(struct session *s, struct err *e)
 {
@@ -506,6 +587,13 @@ static int serve(struct session *s, struct err *e)
 			break;
 		case LMTP_WANT_COMMIT:
 			commit(s);
+			break;
+		case LMTP_WANT_TLS:
+			if (start_tls(s, e) < 0)
+				return -1;
+			break;
+		case LMTP_WANT_CLIENT:
+			take_client(s);
 			break;
 		case LMTP_WANT_RESET:
 			reset(s);
@@ -530,25 +618,51 @@ static void farewell(struct session *s, const struct err *e)
 	flush(s, &ignored);
 }
 
-void channel_session(struct store *store, struct conn *c)
+static void log_session(struct session *s, uint64_t began_ms, const struct err *e)
 {
-	const struct settings *set = store_settings(store);
-	struct lmtp_limits limits = {
-		.message = set->lmtp.max_message,
-		.recipients = (uint32_t)set->lmtp.max_recipients,
-		.received = (uint32_t)set->lmtp.max_received,
+	const struct tls *tls = conn_tls(s->c);
+
+	log_event(LOG_LV_INFO, "lmtp.session", kv_s("sid", s->c->sid),
+		  kv_s("peer", s->c->peer), kv_u("messages", s->messages),
+		  kv_u("ms", clock_ms() - began_ms),
+		  kv_s("tls", tls != NULL ? tls_version(tls) : "no"),
+		  kv_s("end", e->class == ERR_NONE ? "closed" : e->text));
+}
+
+/* converse - from the greeting; the client is known, or told by XCLIENT yet */
+static void converse(struct session *s, struct err *e)
+{
+	const struct lmtp_limits limits = {
+		.message = s->set->lmtp.max_message,
+		.recipients = (uint32_t)s->set->lmtp.max_recipients,
+		.received = (uint32_t)s->set->lmtp.max_received,
 	};
-	struct session s = {.store = store, .set = set, .c = c};
+	bool xclient = network_list_has_peer(&s->set->lmtp.xclient_networks, s->c->peer);
+
+	s->core = lmtp_new(&limits, str_of(s->set->hostname));
+	lmtp_offer(s->core, s->tls != NULL, xclient);
+	if (s->set->lmtp.retry_window_s > 0)
+		s->retry = retry_new();
+	conn_deadline(s->c, s->c->idle_ms);
+	if (serve(s, e) < 0)
+		farewell(s, e);
+	forget(s);
+	retry_free(&s->retry);
+	lmtp_free(&s->core);
+}
+
+void channel_session(struct store *store, int submit, struct tls_context *tls,
+		     struct conn *c)
+{
+	struct session s = {.store = store,
+			    .set = store_settings(store),
+			    .submit = submit,
+			    .c = c,
+			    .tls = tls};
 	uint64_t began_ms = clock_ms();
 	struct err e = {0};
 
-	s.core = lmtp_new(&limits, str_of(set->hostname));
-	conn_deadline(c, c->idle_ms);
-	if (serve(&s, &e) < 0)
-		farewell(&s, &e);
-	log_event(LOG_LV_INFO, "lmtp.session", kv_s("sid", c->sid), kv_s("peer", c->peer),
-		  kv_u("messages", s.messages), kv_u("ms", clock_ms() - began_ms),
-		  kv_s("end", e.class == ERR_NONE ? "closed" : e.text));
-	forget(&s);
-	lmtp_free(&s.core);
+	if (conn_read_proxy(c, &s.set->lmtp.proxy_networks, &e) == 0)
+		converse(&s, &e);
+	log_session(&s, began_ms, &e);
 }

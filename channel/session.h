@@ -20,17 +20,24 @@
  * tries further.  If that fails too, the recipient gets the failure's reply
  * although some have the message: a second copy is better than none.
  *
+ * Who the client is may be told by a proxy (lib/proxy.h): by a header before the greeting,
+ * or by XCLIENT, for which the client's own network has to be allowed.
+ *
  * Logs:  lmtp.message, lmtp.message.refused, lmtp.recipient.refused,
  *        lmtp.recipient.failed, lmtp.store.failed, lmtp.session.
- * Tests: t/box/test_lmtp.py t/box/test_lmtp_forward.py
+ * Tests: t/box/test_lmtp.py t/box/test_lmtp_forward.py t/box/test_tls.py
+ *        t/box/test_proxy.py
  */
 #ifndef SESSION_H
 #define SESSION_H
 
 struct conn;
 struct store;
+struct tls_context;
 
-/* From the greeting to the end; closes nothing. */
-void channel_session(struct store *s, struct conn *c);
+/* From the greeting to the end; closes nothing.  `submit` is the channel to
+ * popstore-submitd (mail/outgoing.h).  Without `tls`, STARTTLS is unknown. */
+void channel_session(struct store *s, int submit, struct tls_context *tls,
+		     struct conn *c);
 
 #endif

@@ -3,6 +3,10 @@
 
 #include <string.h>
 
+#include "lib/conn.h"
+#include "store/maildrop.h"
+#include "store/store.h"
+
 /* One expansion: where we are, and what was met. */
 struct walk {
 	struct store *s;
@@ -178,12 +182,28 @@ static void expand(struct store *s, const struct verdict *v, uint64_t size,
 	xfree(&w.met);
 }
 
+/* is_judged_later - the maildrop is full, but perhaps of this very message: whether it is
+ * a retry is known when all of it is here, and then the quota is asked again */
+static bool is_judged_later(struct store *s, const struct verdict *v, uint64_t size)
+{
+	uint64_t window_ms = store_settings(s)->lmtp.retry_window_s * 1000;
+	struct err e;
+	bool may_be;
+
+	return v->code == VERDICT_OVER_QUOTA && window_ms > 0 &&
+	       maildrop_may_be_retry(s, &v->account, size, clock_unix_ms() - window_ms,
+				     &may_be, &e) == 0 &&
+	       may_be;
+}
+
 void targets_of(struct store *s, struct str address, uint64_t size, struct targets *out)
 {
 	struct verdict v;
 
 	*out = (struct targets){0};
 	verdict_of(s, address, size, &v);
+	if (is_judged_later(s, &v, size))
+		verdict_set(s, VERDICT_OK, &v);
 	out->reply = reply_of(&v);
 	out->word = v.word;
 	if (v.code == VERDICT_OK) {

@@ -30,7 +30,8 @@ void trace_received(const struct trace_hop *hop, struct buf *out)
 	put_value(out, hop->peer);
 	buf_put(out, STR(")\r\n\tby "));
 	put_value(out, hop->by);
-	buf_printf(out, " with %s id %s;\r\n\t", hop->utf8 ? "UTF8LMTP" : "LMTP", id.c);
+	buf_printf(out, " with %sLMTP%s id %s;\r\n\t", hop->utf8 ? "UTF8" : "",
+		   hop->tls ? "S" : "", id.c);
 	date_rfc5322(out, hop->unix_ms);
 	buf_put(out, STR("\r\n"));
 }

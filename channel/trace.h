@@ -25,6 +25,7 @@ struct trace_hop {
 	struct str peer; /* who it was: address and port, or unix:uid */
 	struct str by;   /* our host */
 	bool utf8;       /* "with UTF8LMTP" (RFC 6531 s4.3) */
+	bool tls;        /* "with LMTPS" (RFC 3848), "with UTF8LMTPS" */
 	uint64_t id;
 	uint64_t unix_ms;
 };

@@ -3,6 +3,7 @@
 
 #include "ctl/print.h"
 #include "store/domain.h"
+#include "store/record.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -91,7 +92,29 @@ static int choose_pattern(struct chosen *ch, struct str pattern, struct err *e)
 	return 0;
 }
 
-static int choose_operand(struct chosen *ch, struct str operand, struct err *e)
+/* choose_damaged - false where that is not for us */
+static bool choose_damaged(struct chosen *ch, struct str operand,
+			   const struct accounts_change *how, struct err *why)
+{
+	struct name n;
+	struct err e;
+
+	if (how->damaged == NULL || !record_is_damage(why) ||
+	    name_parse(ch->c->settings, operand, &n, &e) < 0)
+		return false;
+	if (!ctl_has(ch->c, OPT_YES)) {
+		err_add(why,
+			"'popstore check --repair' mends it, --yes with its name %ss it "
+			"as it is",
+			how->verb);
+		return false;
+	}
+	choose(ch, &n);
+	return true;
+}
+
+static int choose_operand(struct chosen *ch, struct str operand,
+			  const struct accounts_change *how, struct err *e)
 {
 	struct account a;
 
@@ -99,7 +122,7 @@ static int choose_operand(struct chosen *ch, struct str operand, struct err *e)
 		return choose_pattern(ch, operand, e);
 	if (accounts_get(ch->c, operand, &a, e) == 0)
 		choose(ch, &a.name);
-	else
+	else if (!choose_damaged(ch, operand, how, e))
 		ctl_complain(ch->c, e);
 	return 0;
 }
@@ -133,7 +156,7 @@ static int apply_flags(const char *value, struct account *a, struct err *e)
 			return ctl_usage_error(
 				e,
 				"there is no flag '" STR_FMT
-				"': dismail, disuser, lockpwd, or with 'no' "
+				"': dismail, disuser, lockpwd, pwd_elsewhere, or with 'no' "
 				"before it",
 				STR_ARG(word));
 		a->flags = on ? a->flags | flag : a->flags & ~flag;
@@ -181,14 +204,18 @@ int accounts_new(struct ctl *c, struct str name, struct account *out, struct err
 	return accounts_apply(c, out, e);
 }
 
-int accounts_create(struct ctl *c, struct account *a, const struct secret_hash *hash,
+int accounts_create(struct ctl *c, struct account *a, const struct secret_prepared *p,
 		    bool batch, struct err *e)
 {
 	struct err ignored;
 
+	if (p->hash[0] != '\0' && (a->flags & ACCOUNT_PWD_ELSEWHERE))
+		return err_set(e, ERR_PERM, "5.7.0",
+			       "the password of %s is kept elsewhere (PWD_ELSEWHERE)",
+			       a->name.s);
 	if (account_create(c->store, a, batch, e) < 0)
 		return -1;
-	if (hash->s[0] == '\0' || secret_put(c->store, a, hash, batch, e) == 0)
+	if (p->hash[0] == '\0' || secret_put(c->store, a, p, batch, e) == 0)
 		return 0;
 	account_delete(c->store, &a->name, &ignored);
 	return -1;
@@ -246,8 +273,12 @@ static int change_one(struct ctl *c, const struct accounts_change *how,
 	struct account a;
 	bool found;
 
-	if (account_find(c->store, name, &a, &found, e) < 0)
-		return -1;
+	if (account_find(c->store, name, &a, &found, e) < 0) {
+		if (how->damaged == NULL || !ctl_has(c, OPT_YES) || !record_is_damage(e))
+			return -1;
+		a = (struct account){.name = *name};
+		return how->damaged(c, &a, e);
+	}
 	if (!found) /* gone since it was chosen */
 		return err_set(e, ERR_PERM, "5.1.1", "there is no account %s", name->s);
 	return how->one(c, &a, e);
@@ -285,7 +316,7 @@ int accounts_change(struct ctl *c, const struct accounts_change *how, struct err
 	int rc = 0;
 
 	for (size_t i = 0; rc == 0 && i < c->options.n; i++)
-		rc = choose_operand(&ch, ctl_operand(c, i), e);
+		rc = choose_operand(&ch, ctl_operand(c, i), how, e);
 	settle(&ch);
 	if (rc == 0)
 		rc = confirm(&ch, how, e);

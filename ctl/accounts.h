@@ -20,7 +20,7 @@ int accounts_get(struct ctl *c, struct str name, struct account *out, struct err
 int accounts_new(struct ctl *c, struct str name, struct account *out, struct err *e);
 /* Makes it, and its secret unless the hash is "": both or none.  `batch` as in
  * account_create(). */
-int accounts_create(struct ctl *c, struct account *a, const struct secret_hash *hash,
+int accounts_create(struct ctl *c, struct account *a, const struct secret_prepared *p,
 		    bool batch, struct err *e);
 
 bool accounts_is_pattern(struct str operand);
@@ -40,6 +40,9 @@ struct accounts_change {
 	const char *verb; /* "delete": for the question and the progress bar */
 	const char *done; /* "deleted" */
 	int (*one)(struct ctl *c, struct account *a, struct err *e);
+	/* What becomes of one whose profile is damaged or lost, if it is named as it is and
+	 * with --yes; only the name of *a is set.  NULL: it is complained about. */
+	int (*damaged)(struct ctl *c, struct account *a, struct err *e);
 };
 int accounts_change(struct ctl *c, const struct accounts_change *how, struct err *e);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "ctl/add_from.h"
 
+#include "auth/scheme.h"
 #include "auth/secret.h"
 #include "ctl/accounts.h"
 #include "ctl/input.h"
@@ -17,8 +18,8 @@ enum { THREADS_MAX = 64 };
 struct candidate {
 	uint64_t number; /* of the line */
 	char name[NAME_OCTETS + 1];
-	char password[PASSWORD_MAX + 1];
-	struct secret_hash hash;
+	char password[SCHEME_TEXT_MAX + 1]; /* or its hash */
+	struct secret_prepared secret;
 	bool refused;
 	struct err why;
 };
@@ -43,8 +44,9 @@ static void keep(struct str s, char *out)
 }
 
 /* take_line - *ca says what is to be made, or why not */
-static void take_line(struct candidate *ca, struct str line)
+static void take_line(struct candidate *ca, struct str line, bool hashes)
 {
+	size_t max = hashes ? SCHEME_TEXT_MAX : PASSWORD_MAX;
 	struct str password = line;
 	struct str name = str_cut(&password, '\t');
 
@@ -55,9 +57,9 @@ static void take_line(struct candidate *ca, struct str line)
 		err_set(&ca->why, ERR_PERM, "5.5.2", "the line holds a NUL octet");
 	else if (name.n >= sizeof ca->name)
 		err_set(&ca->why, ERR_PERM, "5.1.3", "the name is too long");
-	else if (password.n >= sizeof ca->password)
-		err_set(&ca->why, ERR_PERM, "5.7.0",
-			"the password is longer than %d octets", PASSWORD_MAX);
+	else if (password.n > max)
+		err_set(&ca->why, ERR_PERM, "5.7.0", "the %s is longer than %zu octets",
+			hashes ? "hash" : "password", max);
 	else
 		ca->refused = false;
 	if (!ca->refused) {
@@ -85,7 +87,7 @@ static int fill(struct adding *ad, bool *end, struct err *e)
 		*ca = (struct candidate){.number = ad->in.number};
 		ad->n++;
 		if (r == INPUT_LINE) {
-			take_line(ca, line);
+			take_line(ca, line, ctl_has(ad->c, OPT_HASHES));
 			continue;
 		}
 		ca->refused = true;
@@ -114,8 +116,13 @@ static struct candidate *next_candidate(struct adding *ad)
 
 static void hash_one(const struct adding *ad, struct candidate *ca)
 {
-	ca->refused = secret_hash(ad->c->settings, str_of(ca->password), &ca->hash,
-				  &ca->why) < 0;
+	bool hashes = ctl_has(ad->c, OPT_HASHES);
+
+	/* Of an account whose password is kept elsewhere; make_account() knows. */
+	if (ca->password[0] != '\0')
+		ca->refused = (hashes ? secret_prepare_hash : secret_prepare)(
+				      ad->c->settings, str_of(ca->password), &ca->secret,
+				      &ca->why) < 0;
 	explicit_bzero(ca->password, sizeof ca->password);
 }
 
@@ -158,7 +165,10 @@ static int make_account(struct ctl *c, const struct candidate *ca, struct err *e
 
 	if (accounts_new(c, str_of(ca->name), &a, e) < 0)
 		return -1;
-	return accounts_create(c, &a, &ca->hash, true, e);
+	if (ca->secret.hash[0] == '\0' && !(a.flags & ACCOUNT_PWD_ELSEWHERE))
+		return err_set(e, ERR_PERM, "5.7.0", "the %s is empty",
+			       ctl_has(c, OPT_HASHES) ? "hash" : "password");
+	return accounts_create(c, &a, &ca->secret, true, e);
 }
 
 static void report(struct adding *ad, struct candidate *ca)
@@ -194,7 +204,7 @@ static int make_batch(struct adding *ad, struct err *e)
 			report(ad, ca);
 		else
 			ad->added++;
-		explicit_bzero(&ca->hash, sizeof ca->hash);
+		secret_prepared_wipe(&ca->secret);
 		if (stopped)
 			err_add(e, "line %llu and all after it",
 				(unsigned long long)ca->number);

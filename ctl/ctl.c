@@ -2,6 +2,7 @@
 #include "ctl/ctl.h"
 
 #include "ctl/print.h"
+#include "lib/program.h"
 #include "store/store.h"
 
 #include <errno.h>
@@ -125,7 +126,10 @@ static int prepare(struct ctl *c, struct err *e)
 		return 0;
 	if (ctl_read_settings(c, e) < 0)
 		return -1;
-	if (open_from(c, e) < 0 || become_owner(c->settings, e) < 0)
+	if (open_from(c, e) < 0)
+		return -1;
+	/* Only root sees what another user's process has open. */
+	if (!ctl_has(c, OPT_PRIVILEGES) && become_owner(c->settings, e) < 0)
 		return -1;
 	if (c->verb->needs == NEEDS_STORE)
 		return store_open(c->settings, &c->store, e);
@@ -230,7 +234,10 @@ int ctl_run(int argc, char **argv)
 	struct ctl c = {.file = SETTINGS_FILE, .from = -1, .progress = {.fd = -1}};
 	struct err e = {0};
 	size_t used = 0;
-	int at = global(argc, argv, &c, &e);
+	int at;
+
+	program_signals();
+	at = global(argc, argv, &c, &e);
 
 	if (at > 0 && at < argc && argv[at][0] == '-') {
 		if (strcmp(argv[at], "--version") == 0)

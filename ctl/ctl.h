@@ -95,8 +95,10 @@ int verb_modify(struct ctl *c, struct err *e);
 int verb_noforward(struct ctl *c, struct err *e);
 int verb_passwd(struct ctl *c, struct err *e);
 int verb_recover(struct ctl *c, struct err *e);
+int verb_scrub(struct ctl *c, struct err *e);
 int verb_settings(struct ctl *c, struct err *e);
 int verb_show(struct ctl *c, struct err *e);
+int verb_status(struct ctl *c, struct err *e);
 int verb_verdict(struct ctl *c, struct err *e);
 
 /* Usage and switches of one verb; all verbs. */

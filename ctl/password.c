@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "ctl/password.h"
 
-#include "auth/secret.h"
+#include "auth/scheme.h"
 #include "ctl/ctl.h"
 #include "ctl/input.h"
 
@@ -13,8 +13,8 @@
 #include <termios.h>
 #include <unistd.h>
 
-/* One line of `fd`; *end when there was none. */
-static int first_line(int fd, struct buf *out, bool *end, struct err *e)
+/* first_line - of `fd`; *end when there was none.  `what` is for the error. */
+static int first_line(int fd, struct buf *out, const char *what, bool *end, struct err *e)
 {
 	struct input in;
 	struct str line;
@@ -28,8 +28,8 @@ static int first_line(int fd, struct buf *out, bool *end, struct err *e)
 		buf_put(out, line);
 	input_fini(&in);
 	if (r == INPUT_TOO_LONG || buf_over(out))
-		return err_set(e, ERR_PERM, "5.7.0",
-			       "the password is longer than %d octets", PASSWORD_MAX);
+		return err_set(e, ERR_PERM, "5.7.0", "the %s is longer than %zu octets",
+			       what, out->max);
 	return r == INPUT_FAILED ? -1 : 0;
 }
 
@@ -62,7 +62,7 @@ static int ask_silently(const char *prompt, int signals, struct buf *out, struct
 	int rc = wait_for_line(signals, e);
 
 	if (rc == 0)
-		rc = first_line(STDIN_FILENO, out, &end, e);
+		rc = first_line(STDIN_FILENO, out, "password", &end, e);
 	tcsetattr(STDIN_FILENO, TCSAFLUSH, &echo);
 	fputc('\n', stderr);
 	return rc;
@@ -109,17 +109,61 @@ static int ask_twice(struct buf *out, struct err *e)
 	return rc;
 }
 
-int password_get(const struct ctl *c, struct buf *out, struct err *e)
+/* ---- what the switches say ----------------------------------------------------------- */
+
+bool password_is_given(const struct ctl *c)
+{
+	return ctl_has(c, OPT_PASSWORD_STDIN) || ctl_has(c, OPT_HASH_STDIN);
+}
+
+static int read_line(const char *option, const char *what, struct buf *out, struct err *e)
 {
 	bool end;
 
-	buf_init_secret(out, PASSWORD_MAX);
-	if (!ctl_has(c, OPT_PASSWORD_STDIN))
-		return isatty(STDIN_FILENO) ? ask_twice(out, e) : 0;
-	if (first_line(STDIN_FILENO, out, &end, e) < 0)
+	if (first_line(STDIN_FILENO, out, what, &end, e) < 0)
 		return -1;
-	if (end)
-		return err_set(e, ERR_PERM, "5.7.0",
-			       "--password-stdin: there was no line to read");
-	return 0;
+	return end ? err_set(e, ERR_PERM, "5.7.0", "%s: there was no line to read",
+			     option)
+		   : 0;
+}
+
+static int prepare_hash(const struct ctl *c, struct secret_prepared *out, struct err *e)
+{
+	struct buf hash;
+	int rc;
+
+	buf_init_secret(&hash, SCHEME_TEXT_MAX);
+	rc = read_line("--hash-stdin", "hash", &hash, e);
+	if (rc == 0)
+		rc = secret_prepare_hash(c->settings, buf_str(&hash), out, e);
+	buf_fini_secret(&hash);
+	return rc;
+}
+
+static int prepare_password(const struct ctl *c, struct secret_prepared *out,
+			    struct err *e)
+{
+	bool given = ctl_has(c, OPT_PASSWORD_STDIN);
+	struct buf password;
+	int rc = 0;
+
+	buf_init_secret(&password, PASSWORD_MAX);
+	if (given)
+		rc = read_line("--password-stdin", "password", &password, e);
+	else if (isatty(STDIN_FILENO))
+		rc = ask_twice(&password, e);
+	/* An empty line on standard input is a mistake, at a prompt it is an answer. */
+	if (rc == 0 && (password.n > 0 || given))
+		rc = secret_prepare(c->settings, buf_str(&password), out, e);
+	buf_fini_secret(&password);
+	return rc;
+}
+
+int password_prepare(const struct ctl *c, struct secret_prepared *out, struct err *e)
+{
+	*out = (struct secret_prepared){0};
+	if (ctl_has(c, OPT_PASSWORD_STDIN) && ctl_has(c, OPT_HASH_STDIN))
+		return ctl_usage_error(e, "--password-stdin and --hash-stdin together");
+	return ctl_has(c, OPT_HASH_STDIN) ? prepare_hash(c, out, e)
+					  : prepare_password(c, out, e);
 }

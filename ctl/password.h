@@ -8,14 +8,15 @@
 #ifndef PASSWORD_H
 #define PASSWORD_H
 
-#include "lib/buf.h"
-#include "lib/err.h"
+#include "auth/secret.h"
 
 struct ctl;
 
-/* Puts the password into `out`, which the caller ends with buf_fini_secret():
- * the first line of standard input with --password-stdin, else typed twice
- * without echo.  Without the switch and a terminal it stays empty. */
-int password_get(const struct ctl *c, struct buf *out, struct err *e);
+/* What a secret is made of, to be wiped by the caller: from the first line of standard input
+ * with --password-stdin or --hash-stdin, else from a password that is typed twice without
+ * echo.  Without a switch and a terminal, or after an empty answer, it has no hash. */
+int password_prepare(const struct ctl *c, struct secret_prepared *out, struct err *e);
+/* Whether a switch says where it comes from. */
+bool password_is_given(const struct ctl *c);
 
 #endif

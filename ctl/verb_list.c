@@ -68,7 +68,8 @@ static bool list_forwarding(const struct forwarding *f, void *ctx)
 static int list_pattern(struct listing *l, struct err *e)
 {
 	if (ctl_has(l->c, OPT_FORWARDINGS))
-		return forwarding_each(l->c->store, l->pattern, list_forwarding, l, e);
+		return forwarding_walk(l->c->store, l->pattern, list_forwarding,
+				       list_damaged, l, e);
 	return account_walk(l->c->store, l->pattern, list_account, list_damaged, l, e);
 }
 

@@ -5,9 +5,11 @@
 
 static int modify(struct ctl *c, struct account *a, struct err *e)
 {
-	if (accounts_apply(c, a, e) < 0)
+	if (accounts_apply(c, a, e) < 0 || account_update(c->store, a, e) < 0)
 		return -1;
-	return account_update(c->store, a, e);
+	/* From now on it is not in force, so it can go. */
+	return a->flags & ACCOUNT_PWD_ELSEWHERE ? secret_delete(c->store, &a->name, e)
+						: 0;
 }
 
 int verb_modify(struct ctl *c, struct err *e)
@@ -25,6 +27,6 @@ int verb_modify(struct ctl *c, struct err *e)
 	if (accounts_apply(c, &probe, e) <
 	    0) /* a bad value, before anything is touched */
 		return -1;
-	return accounts_change(c, &(struct accounts_change){"modify", "modified", modify},
-			       e);
+	return accounts_change(
+		c, &(struct accounts_change){"modify", "modified", modify, NULL}, e);
 }

@@ -10,22 +10,23 @@
 /* LOCKPWD binds the owner of the account, not the operator. */
 int verb_passwd(struct ctl *c, struct err *e)
 {
+	struct secret_prepared p;
 	struct account a;
-	struct buf password;
+	int rc;
 
 	if (accounts_get(c, ctl_operand(c, 0), &a, e) < 0)
 		return -1;
 	if (account_is_template(&a))
 		return err_set(e, ERR_PERM, "5.7.0", "%s is a template and cannot log in",
 			       a.name.s);
-	if (!ctl_has(c, OPT_PASSWORD_STDIN) && !isatty(STDIN_FILENO))
+	if (!password_is_given(c) && !isatty(STDIN_FILENO))
 		return ctl_usage_error(e, "nobody is there to ask: say --password-stdin");
-
-	int rc = password_get(c, &password, e);
-
+	rc = password_prepare(c, &p, e);
+	if (rc == 0 && p.hash[0] == '\0')
+		rc = err_set(e, ERR_PERM, "5.7.0", "the password is empty");
 	if (rc == 0)
-		rc = secret_set(c->store, &a, buf_str(&password), false, e);
-	buf_fini_secret(&password);
+		rc = secret_put(c->store, &a, &p, false, e);
+	secret_prepared_wipe(&p);
 	if (rc == 0)
 		ctl_done(c, str_of(a.name.s), "password set");
 	return rc;

@@ -5,6 +5,7 @@
 #include "ctl/accounts.h"
 #include "ctl/forwardings.h"
 #include "ctl/table.h"
+#include "lib/conn.h"
 
 static const struct column columns[] = {
 	/* clang-format off */
@@ -18,17 +19,39 @@ static const struct column columns[] = {
 	{"overdraft",    "Overdraft",    CELL_SIZE},
 	{"created",      "Created",      CELL_TIME},
 	{"password_set", "Password set", CELL_TIME},
+	{"password_expired", "Expired",  CELL_BOOL},
+	{"mechanisms",   "Logs in by",   CELL_LIST},
 	/* clang-format on */
 };
+
+/* mechanisms_cell - what the secret as it is serves; the rules may allow less */
+static void mechanisms_cell(struct table *t, const struct secret *x)
+{
+	struct buf list;
+
+	buf_init(&list, 256);
+	if (x->found)
+		buf_put(&list, STR("PLAIN\n"));
+	for (size_t i = 0; i < SCRAM_HASHES; i++)
+		if (x->scram[i][0] != '\0')
+			buf_printf(&list, "%s\n", scram_mechanism((enum scram_hash)i));
+	if (x->sealed[0] != '\0')
+		buf_put(&list, STR("APOP\nCRAM-MD5\nDIGEST-MD5\n"));
+	table_text(t, buf_str(&list));
+	buf_fini(&list);
+}
 
 static int show_account(struct ctl *c, const struct account *a, struct err *e)
 {
 	struct account_usage use;
-	uint64_t password_ms;
+	struct secret secret = {0};
+	struct err no_secret;
 
-	if (account_usage(c->store, a, &use, e) < 0 ||
-	    secret_set_ms(c->store, a, &password_ms, e) < 0)
+	if (account_usage(c->store, a, &use, e) < 0)
 		return -1;
+	/* It is one line of many. */
+	if (secret_read(c->store, a, &secret, &no_secret) < 0)
+		ctl_complain(c, &no_secret);
 
 	struct table *t = table_new(columns, countof(columns));
 
@@ -41,9 +64,12 @@ static int show_account(struct ctl *c, const struct account *a, struct err *e)
 	table_number(t, a->quota);
 	table_number(t, a->overdraft);
 	table_number(t, a->created_ms);
-	table_number(t, password_ms);
+	table_number(t, secret.set_ms);
+	table_number(t, secret_is_expired(c->settings, &secret, clock_unix_ms()));
+	mechanisms_cell(t, &secret);
 	table_print(t, TABLE_RECORD, ctl_has(c, OPT_JSON), stdout);
 	table_free(&t);
+	secret_fini(&secret);
 	return 0;
 }
 

@@ -29,7 +29,7 @@ static void set_number(const char *name, unsigned n)
 static bool hand_over(const struct child *c)
 {
 	struct buf names;
-	int high[SOCKETS_OF_SERVICE];
+	int high[CHILD_SOCKETS];
 	int clear = FIRST_FD + (int)c->n_sockets;
 
 	buf_init(&names, ENV_MAX);
@@ -91,6 +91,7 @@ static NORETURN void become(const struct child *c, pid_t parent)
 	if (prepare(c, parent))
 		execv(c->path, (char *const *)(uintptr_t)c->argv);
 	err_sys(&e, "start %s", c->path);
+	log_reopen();
 	log_event(LOG_LV_ERROR, "dispatch.exec.failed", kv_err(&e));
 	_exit(EX_OSFILE);
 }

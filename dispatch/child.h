@@ -12,9 +12,12 @@
 #ifndef CHILD_H
 #define CHILD_H
 
-#include "dispatch/sockets.h"
+#include "dispatch/channels.h"
 
 #include <sys/types.h>
+
+/* What one service may be handed. */
+enum { CHILD_SOCKETS = SOCKETS_OF_SERVICE + CHANNEL_ENDS };
 
 struct child {
 	const char *path;

@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: ISC */
 #include "dispatch/dispatcher.h"
 
+#include "dispatch/channels.h"
 #include "dispatch/child.h"
 #include "dispatch/notice.h"
+#include "dispatch/roster.h"
 #include "dispatch/sockets.h"
 #include "dispatch/supervisor.h"
 
 #include "lib/conn.h"
 #include "lib/log.h"
 #include "lib/server.h"
+#include "store/role.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -25,8 +28,12 @@ struct dispatcher {
 	const char *file, *bin;
 	struct supervisor *supervisor;
 	struct sockets sockets;
+	struct channels channels;
 	int signals, notices;
 	char notify[NOTICE_NAME_MAX];
+	char *root;
+	struct roster *roster; /* NULL: it could not be made yet */
+	bool roster_told;      /* ... and the log says so */
 	bool was_ready;
 };
 
@@ -88,23 +95,24 @@ static void start(struct dispatcher *d, const struct child *c)
 
 static void start_service(struct dispatcher *d, const struct service *service)
 {
-	const struct listening *sockets[SOCKETS_OF_SERVICE];
+	const struct listening *sockets[CHILD_SOCKETS];
 	char path[PATH_MAX + NAME_MAX];
-	const char *argv[] = {service->program, "-c", d->file, NULL};
+	const char *argv[] = {service->program, "-c", d->file, service->option, NULL};
 	struct child c = {.path = path,
 			  .argv = argv,
 			  .sockets = sockets,
 			  .n_sockets = sockets_of(&d->sockets, service, sockets),
 			  .notify = d->notify};
 
+	c.n_sockets += channels_of(&d->channels, service, sockets + c.n_sockets);
 	program_path(d, service->program, path);
 	start(d, &c);
 }
 
-static void run_job(struct dispatcher *d, const char *verb)
+static void run_job(struct dispatcher *d, const char *verb, const char *option)
 {
 	char path[PATH_MAX + NAME_MAX];
-	const char *argv[] = {"popstore", "-c", d->file, verb, NULL};
+	const char *argv[] = {"popstore", "-c", d->file, verb, option, NULL};
 	struct child c = {.path = path, .argv = argv, .quiet = true};
 
 	program_path(d, "popstore", path);
@@ -135,13 +143,15 @@ static void reap(struct dispatcher *d)
 
 static void hear(struct dispatcher *d)
 {
-	pid_t pid;
-	bool ready;
+	struct notice n;
 
-	while (notice_receive(d->notices, &pid, &ready))
-		if (ready && supervisor_ready(d->supervisor, pid))
+	while (notice_receive(d->notices, &n)) {
+		if (n.status.n > 0)
+			supervisor_told(d->supervisor, n.from, n.status);
+		if (n.ready && supervisor_ready(d->supervisor, n.from))
 			log_event(LOG_LV_DEBUG, "dispatch.worker.ready",
-				  kv_u("pid", (uint64_t)pid));
+				  kv_u("pid", (uint64_t)n.from));
+	}
 }
 
 /* ---- configuration ----------------------------------------------------------------- */
@@ -231,6 +241,23 @@ static void wait_for_events(struct dispatcher *d, uint64_t at_ms)
 	take_signals(d);
 }
 
+/* note - what `popstore status` will say; without it, all else goes on, and it is tried
+ * again whenever something happens */
+static void note(struct dispatcher *d)
+{
+	struct err e;
+
+	if ((d->roster != NULL || roster_open(d->root, &d->roster, &e) == 0) &&
+	    roster_write(d->roster, d->supervisor, &e) == 0) {
+		d->roster_told = false;
+		return;
+	}
+	if (!d->roster_told)
+		log_event(LOG_LV_WARN, "dispatch.roster.failed", kv_err(&e));
+	d->roster_told = true;
+	roster_close(&d->roster);
+}
+
 static int loop(struct dispatcher *d)
 {
 	for (;;) {
@@ -238,18 +265,20 @@ static int loop(struct dispatcher *d)
 
 		switch (want.wish) {
 		case WISH_WAIT:
+			note(d);
 			wait_for_events(d, want.at_ms);
 			break;
 		case WISH_START:
 			start_service(d, want.service);
 			break;
 		case WISH_RUN:
-			run_job(d, want.verb);
+			run_job(d, want.verb, want.option);
 			break;
 		case WISH_SIGNAL:
 			send_signal(want.pid, want.signal);
 			break;
 		case WISH_READY:
+			note(d); /* who waits for that line may ask at once */
 			say_ready(d);
 			break;
 		case WISH_EXIT:
@@ -263,9 +292,11 @@ static int prepare(struct dispatcher *d, const struct settings *set, struct err 
 	static const int signals[] = {SIGTERM, SIGINT, SIGHUP, SIGCHLD};
 
 	d->signals = server_signals(signals, countof(signals), e);
-	if (d->signals < 0 || notice_open(d->notify, &d->notices, e) < 0)
+	if (d->signals < 0 || notice_open(d->notify, &d->notices, e) < 0 ||
+	    channels_open(&d->channels, e) < 0 || configure(d, set, e) < 0)
 		return -1;
-	return configure(d, set, e);
+	d->root = xstrdup(set->store.root);
+	return role_enter(ROLE_DISPATCHER, set, e);
 }
 
 int dispatcher_run(const char *file, const char *bin, struct settings *owned_set,
@@ -284,6 +315,9 @@ int dispatcher_run(const char *file, const char *bin, struct settings *owned_set
 	settings_free(&owned_set);
 	if (rc == 0)
 		rc = loop(&d);
+	roster_close(&d.roster);
+	xfree(&d.root);
+	channels_close(&d.channels);
 	sockets_fini(&d.sockets);
 	if (d.signals >= 0)
 		close(d.signals);

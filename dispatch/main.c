@@ -2,9 +2,9 @@
 /*
  * popstored - the dispatcher; popstored(8)
  *
- * Everything in this directory and what it uses of lib/ may run as root: it reads
- * the configuration, binds and starts programs, and never reads an octet from the
- * network or from the store.
+ * Everything in this directory, what it uses of lib/, store/record.c and store/role.c may
+ * run as root: it reads the configuration, binds and starts programs, writes one file of its own
+ * (dispatch/roster.h), and never reads an octet from the network or from the store.
  */
 #include "dispatch/dispatcher.h"
 

@@ -17,6 +17,18 @@ bool notice_is_ready(struct str datagram)
 	return false;
 }
 
+struct str notice_status(struct str datagram)
+{
+	while (datagram.n > 0) {
+		struct str line = str_cut(&datagram, '\n');
+
+		if (str_starts(line, STR("STATUS=")))
+			return (struct str){line.p + STR("STATUS=").n,
+					    line.n - STR("STATUS=").n};
+	}
+	return STR("");
+}
+
 int notice_open(char name[NOTICE_NAME_MAX], int *fd, struct err *e)
 {
 	struct sockaddr_un a = {.sun_family = AF_UNIX};
@@ -39,14 +51,13 @@ int notice_open(char name[NOTICE_NAME_MAX], int *fd, struct err *e)
 	return 0;
 }
 
-bool notice_receive(int fd, pid_t *from, bool *ready)
+bool notice_receive(int fd, struct notice *out)
 {
-	char text[NOTICE_MAX];
 	union {
 		char space[CMSG_SPACE(sizeof(struct ucred))];
 		struct cmsghdr align;
 	} control;
-	struct iovec iov = {text, sizeof text};
+	struct iovec iov = {out->text, sizeof out->text};
 	struct msghdr m = {.msg_iov = &iov,
 			   .msg_iovlen = 1,
 			   .msg_control = &control,
@@ -64,7 +75,8 @@ bool notice_receive(int fd, pid_t *from, bool *ready)
 
 	if (c != NULL && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_CREDENTIALS)
 		memcpy(&who, CMSG_DATA(c), sizeof who);
-	*from = who.pid;
-	*ready = notice_is_ready((struct str){text, (size_t)n});
+	out->from = who.pid;
+	out->ready = notice_is_ready((struct str){out->text, (size_t)n});
+	out->status = notice_status((struct str){out->text, (size_t)n});
 	return true;
 }

@@ -19,11 +19,19 @@
 enum { NOTICE_NAME_MAX = 32, NOTICE_MAX = 1024 };
 
 bool notice_is_ready(struct str datagram);
+/* What STATUS= says; empty where there is none.  Points into the datagram. */
+struct str notice_status(struct str datagram);
 
 /* A socket of our own; `name` is for the children's NOTIFY_SOCKET. */
 int notice_open(char name[NOTICE_NAME_MAX], int *fd, struct err *e);
-/* The next datagram without waiting; false when there is none.  *from is the
- * sender's process, *ready what it said. */
-bool notice_receive(int fd, pid_t *from, bool *ready);
+struct notice {
+	pid_t from; /* the sender's process */
+	bool ready;
+	struct str status; /* points into text */
+	char text[NOTICE_MAX];
+};
+
+/* The next datagram without waiting; false when there is none. */
+bool notice_receive(int fd, struct notice *out);
 
 #endif

@@ -4,6 +4,7 @@
 #include "dispatch/backoff.h"
 
 #include <signal.h>
+#include <stdio.h>
 #include <sys/wait.h>
 #include <sysexits.h>
 
@@ -23,6 +24,8 @@ struct worker {
 	enum state state;
 	pid_t pid; /* 0 while DOWN */
 	uint64_t started_ms, due_ms;
+	unsigned restarts;
+	char status[SUPERVISOR_TOLD_MAX];
 	bool told;   /* DRAINING, ENDING: got its signal, and due_ms is set */
 	bool killed; /* got its SIGKILL */
 	struct backoff backoff;
@@ -33,10 +36,13 @@ struct worker {
  * runs before anything else. */
 static const struct job {
 	const char *verb;
+	const char *first; /* a switch for the run before anything else */
 	uint64_t every_ms;
 } jobs[] = {
 	/* clang-format off */
-	{"recover", 60000}, /* what writers left behind that died without us */
+	/* What writers left behind that died without us.  Our start is the operator's word
+	 * that the disks are good; the restart of a worker is not. */
+	{"recover", "--resume", 60000},
 	/* clang-format on */
 };
 
@@ -240,6 +246,13 @@ bool supervisor_ready(struct supervisor *s, pid_t pid)
 	return false;
 }
 
+void supervisor_told(struct supervisor *s, pid_t pid, struct str status)
+{
+	for (struct worker *w = s->workers; w != NULL; w = w->next)
+		if (w->pid == pid && w->state == STARTING && !str_has_control(status))
+			snprintf(w->status, sizeof w->status, STR_FMT, STR_ARG(status));
+}
+
 /* A program that ends well although nobody asked it to is broken all the same. */
 static int exit_status(int status)
 {
@@ -275,6 +288,7 @@ static struct supervisor_end worker_ended(struct supervisor *s, struct worker *w
 		begin_stop(s, exit_status(status));
 	} else {
 		end.restarts = true;
+		w->restarts++;
 		end.restart_ms = backoff_next(&w->backoff, ran_ms);
 		w->state = DOWN;
 		w->pid = 0;
@@ -289,9 +303,12 @@ static struct supervisor_end job_ended(struct supervisor *s, size_t i, int statu
 {
 	struct job_run *r = &s->jobs[i];
 	bool good = WIFEXITED(status) && WEXITSTATUS(status) == 0;
-	/* The store was opened and gone through: what is left is the trouble of a
-	 * message or an account, and the others do not wait for it. */
-	bool usable = good || (WIFEXITED(status) && WEXITSTATUS(status) == EX_DATAERR);
+	/* What is left is the trouble of a message or an account (EX_DATAERR), or the disk
+	 * takes nothing now, being full or read only (EX_TEMPFAIL): nobody who wants to read
+	 * or to delete waits for that.  If it is the store that cannot be opened, the
+	 * services say so. */
+	bool usable = good || (WIFEXITED(status) && (WEXITSTATUS(status) == EX_DATAERR ||
+						     WEXITSTATUS(status) == EX_TEMPFAIL));
 	struct supervisor_end end = {.name = jobs[i].verb,
 				     .expected = good || s->phase == STOPPING};
 
@@ -316,6 +333,37 @@ struct supervisor_end supervisor_ended(struct supervisor *s, pid_t pid, int stat
 		if (w->pid == pid)
 			return worker_ended(s, w, status, now_ms);
 	return (struct supervisor_end){0};
+}
+
+/* ---- for people ------------------------------------------------------------------- */
+
+const char *supervisor_state(const struct supervisor *s)
+{
+	if (s->phase == STOPPING)
+		return "stopping";
+	return s->phase == RUNNING && s->announced ? "running" : "starting";
+}
+
+bool supervisor_worker(const struct supervisor *s, size_t i,
+		       struct supervisor_worker *out)
+{
+	static const char *const states[] = {
+		[DOWN] = "down",         [STARTING] = "starting", [READY] = "ready",
+		[DRAINING] = "draining", [ENDING] = "ending",
+	};
+	const struct worker *w = s->workers;
+
+	for (; w != NULL && i > 0; i--)
+		w = w->next;
+	if (w == NULL)
+		return false;
+	*out = (struct supervisor_worker){.service = w->service->name,
+					  .state = states[w->state],
+					  .pid = w->pid,
+					  .since_ms = w->started_ms,
+					  .restarts = w->restarts,
+					  .told = w->status};
+	return true;
 }
 
 /* ---- what to do ---------------------------------------------------------------------- */
@@ -391,6 +439,8 @@ static bool next_job(struct supervisor *s, uint64_t now_ms, struct supervisor_wa
 			continue;
 		s->running = &s->jobs[i];
 		*want = (struct supervisor_want){.wish = WISH_RUN, .verb = jobs[i].verb};
+		if (s->phase == RECOVERING)
+			want->option = jobs[i].first;
 		return true;
 	}
 	return false;
@@ -488,6 +538,7 @@ struct supervisor_end supervisor_started(struct supervisor *s, pid_t pid, int st
 	w->started_ms = now_ms;
 	w->due_ms = now_ms + SUPERVISOR_READY_MS;
 	w->state = STARTING;
+	w->status[0] = '\0';
 	if (pid < 0)
 		return worker_ended(s, w, status, now_ms);
 	return (struct supervisor_end){0};

@@ -29,9 +29,12 @@
 
 #include "dispatch/service.h"
 
+#include "lib/str.h"
+
 #include <sys/types.h>
 
 enum {
+	SUPERVISOR_TOLD_MAX = 96,
 	SUPERVISOR_READY_MS = 60000,
 	SUPERVISOR_DRAIN_MS = 600000,
 	SUPERVISOR_KILL_MS = 25000, /* SERVER_GRACE_MS and some */
@@ -51,6 +54,10 @@ void supervisor_stop(struct supervisor *s);
 /* Process `pid` sent READY=1.  False when it is none of ours, or is again. */
 bool supervisor_ready(struct supervisor *s, pid_t pid);
 
+/* Process `pid` says something about itself; after it was ready, and spoke with strangers,
+ * its word counts for nothing. */
+void supervisor_told(struct supervisor *s, pid_t pid, struct str status);
+
 struct supervisor_end {
 	const char *name;    /* service or job; NULL: no child of ours */
 	bool expected;       /* it was told to end and did, or is a job that is done */
@@ -63,12 +70,28 @@ struct supervisor_end {
 struct supervisor_end supervisor_ended(struct supervisor *s, pid_t pid, int status,
 				       uint64_t now_ms);
 
+/* ---- for people ---------------------------------------------------------------- */
+
+struct supervisor_worker {
+	const char *service, *state; /* static */
+	pid_t pid;                   /* 0: none now */
+	uint64_t since_ms;           /* when it was started last */
+	unsigned restarts;           /* after it had ended by itself */
+	const char *told;            /* what it said of itself; "" for nothing */
+};
+
+/* "starting", "running" or "stopping" */
+const char *supervisor_state(const struct supervisor *s);
+/* The i'th; false when there are not so many. */
+bool supervisor_worker(const struct supervisor *s, size_t i,
+		       struct supervisor_worker *out);
+
 /* ---- what to do ---------------------------------------------------------------- */
 
 enum supervisor_wish {
 	WISH_WAIT,   /* for an event, or until at_ms (0: only for an event) */
 	WISH_START,  /* service's program; then supervisor_started() */
-	WISH_RUN,    /* `popstore VERB` of a job; then supervisor_started() */
+	WISH_RUN,    /* `popstore VERB [OPTION]` of a job; then supervisor_started() */
 	WISH_SIGNAL, /* signal to pid */
 	WISH_READY,  /* all services of this configuration are ready: tell the world */
 	WISH_EXIT,   /* nothing runs any more; end with status */
@@ -77,7 +100,7 @@ enum supervisor_wish {
 struct supervisor_want {
 	enum supervisor_wish wish;
 	const struct service *service;
-	const char *verb;
+	const char *verb, *option; /* option: or NULL */
 	uint64_t at_ms;
 	pid_t pid;
 	int signal, status;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-#include "lib/conn.h"
+#include "lib/conn_int.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -93,12 +93,30 @@ static void name_peer(struct conn *c)
 		name_unix(c);
 }
 
+/* Who is on another machine's loopback talks over a wire to us. */
+void conn_set_peer(struct conn *c, const struct sockaddr_in6 *told)
+{
+	bool here = c->loopback;
+
+	name_ipv6(c, told);
+	c->loopback = c->loopback && here;
+}
+
 static void name_session(struct conn *c)
 {
 	static atomic_uint count;
 
 	snprintf(c->sid, sizeof c->sid, "%x-%x", (unsigned)getpid() & 0xffffff,
 		 atomic_fetch_add(&count, 1) + 1);
+}
+
+void conn_introduce(struct conn *c, struct str peer, struct str sid, bool loopback)
+{
+	if (peer.n > 0)
+		snprintf(c->peer, sizeof c->peer, STR_FMT, STR_ARG(peer));
+	if (sid.n > 0)
+		snprintf(c->sid, sizeof c->sid, STR_FMT, STR_ARG(sid));
+	c->loopback = loopback;
 }
 
 /* ---- life --------------------------------------------------------------------- */
@@ -120,7 +138,8 @@ void conn_open(struct conn *c, int owned_fd, uint32_t idle_ms)
 	int on = 1;
 
 	must(idle_ms > 0);
-	*c = (struct conn){.fd = owned_fd, .idle_ms = idle_ms};
+	*c = (struct conn){
+		.fd = owned_fd, .idle_ms = idle_ms, .server = "", .piece = CONN_INPUT};
 	name_peer(c);
 	name_session(c);
 	set_wait(c, SO_RCVTIMEO, idle_ms);
@@ -134,8 +153,18 @@ void conn_open(struct conn *c, int owned_fd, uint32_t idle_ms)
 	must(c->in != NULL);
 }
 
+void conn_read_little(struct conn *c, size_t octets)
+{
+	must(c->in_n == 0 && octets <= CONN_INPUT);
+	xfree(&c->in);
+	c->in = malloc(octets); /* lint: ok, as above */
+	must(c->in != NULL);
+	c->piece = octets;
+}
+
 void conn_close(struct conn *c)
 {
+	conn_tls_close(c);
 	if (c->fd >= 0)
 		close(c->fd);
 	xfree(&c->in);
@@ -150,20 +179,50 @@ void conn_deadline(struct conn *c, uint32_t ms)
 
 /* ---- reading ------------------------------------------------------------------ */
 
-static int timed_out(struct err *e)
+int conn_timed_out(struct err *e)
 {
 	err_set(e, ERR_PEER, "4.4.2", "timeout");
 	e->sys = ETIMEDOUT;
 	return -1;
 }
 
-static int peer_failed(struct err *e, const char *what)
+int conn_peer_failed(struct err *e, const char *what)
 {
 	if (errno == EAGAIN)
-		return timed_out(e);
+		return conn_timed_out(e);
 	err_sys(e, "%s", what);
 	e->class = ERR_PEER;
 	return -1;
+}
+
+bool conn_is_late(const struct conn *c)
+{
+	return c->deadline_ms != 0 && clock_ms() >= c->deadline_ms;
+}
+
+uint32_t conn_patience(const struct conn *c)
+{
+	uint64_t now;
+
+	if (c->deadline_ms == 0)
+		return c->idle_ms;
+	now = clock_ms();
+	if (now >= c->deadline_ms)
+		return 0;
+	return c->deadline_ms - now < c->idle_ms ? (uint32_t)(c->deadline_ms - now)
+						 : c->idle_ms;
+}
+
+int conn_ended(const struct conn *c, struct err *e)
+{
+	return err_set(e, ERR_PEER, "4.4.2",
+		       atomic_load(&c->interrupted) ? "interrupted"
+						    : "connection closed");
+}
+
+bool conn_must_end(const struct conn *c)
+{
+	return atomic_load(&c->interrupted) && !atomic_load(&c->busy);
 }
 
 /* aim - makes the socket's own time-out fit the deadline; false when it is past
@@ -172,50 +231,81 @@ static int peer_failed(struct err *e, const char *what)
  * call, so in the common case there is none. */
 static bool aim(struct conn *c)
 {
-	uint64_t want = c->idle_ms;
+	uint64_t want = conn_patience(c);
 
-	if (c->deadline_ms != 0) {
-		uint64_t now = clock_ms();
-
-		if (now >= c->deadline_ms)
-			return false;
-		if (c->deadline_ms - now < want)
-			want = c->deadline_ms - now;
-	}
+	if (want == 0)
+		return false;
 	if (want + want / 8 < c->wait_ms || c->wait_ms < want)
 		set_wait(c, SO_RCVTIMEO, (uint32_t)want);
 	return true;
 }
 
-static int fill(struct conn *c, struct err *e)
+/* receive - once, in clear text; with MSG_DONTWAIT it may be that nothing was there */
+static int receive(struct conn *c, int flags, struct err *e)
 {
 	ssize_t n;
 
 	if (!aim(c))
-		return timed_out(e);
+		return conn_timed_out(e);
 	do {
-		if (atomic_load(&c->interrupted) && !atomic_load(&c->busy))
+		if (conn_must_end(c))
 			return err_set(e, ERR_PEER, "4.3.2", "interrupted");
-		n = recv(c->fd, c->in, CONN_INPUT, 0);
+		n = recv(c->fd, c->in, c->piece, flags);
 	} while (n < 0 && errno == EINTR);
+	if (n < 0 && flags & MSG_DONTWAIT && errno == EAGAIN)
+		return 0;
 	if (n < 0)
-		return peer_failed(e, "read");
+		return conn_peer_failed(e, "read");
 	if (n == 0)
-		return err_set(e, ERR_PEER, "4.4.2",
-			       atomic_load(&c->interrupted) ? "interrupted"
-							    : "connection closed");
-	if (c->deadline_ms != 0 && clock_ms() >= c->deadline_ms)
-		return timed_out(e);
+		return conn_ended(c, e);
+	if (conn_is_late(c))
+		return conn_timed_out(e);
 	c->in_at = 0;
 	c->in_n = (size_t)n;
 	return 0;
 }
 
-int conn_input(struct conn *c, struct str *in, struct err *e)
+/* fill - reads once; without `wait` it may be that nothing was there */
+static int fill(struct conn *c, bool wait, struct err *e)
 {
-	if (c->in_n == 0 && fill(c, e) < 0)
+	if (c->tls != NULL)
+		return conn_tls_fill(c, wait, e);
+	return receive(c, wait ? 0 : MSG_DONTWAIT, e);
+}
+
+static int input(struct conn *c, bool wait, struct str *in, struct err *e)
+{
+	if (c->in_n == 0 && fill(c, wait, e) < 0)
 		return -1;
 	*in = (struct str){c->in + c->in_at, c->in_n};
+	return 0;
+}
+
+int conn_input(struct conn *c, struct str *in, struct err *e)
+{
+	return input(c, true, in, e);
+}
+
+int conn_input_now(struct conn *c, struct str *in, struct err *e)
+{
+	return input(c, false, in, e);
+}
+
+int conn_peek(struct conn *c, struct str *in, struct err *e)
+{
+	must(c->tls == NULL && c->in_n == 0);
+	if (receive(c, MSG_PEEK, e) < 0)
+		return -1;
+	*in = (struct str){c->in, c->in_n};
+	c->in_n = 0;
+	return 0;
+}
+
+int conn_skip(struct conn *c, size_t n, struct err *e)
+{
+	must(n <= c->piece);
+	if (recv(c->fd, c->in, n, MSG_DONTWAIT) != (ssize_t)n)
+		return conn_peer_failed(e, "read");
 	return 0;
 }
 
@@ -232,6 +322,14 @@ void conn_consume_secret(struct conn *c, size_t n)
 	explicit_bzero(c->in + c->in_at - n, n);
 }
 
+void conn_unread(struct conn *c, struct str octets)
+{
+	must(c->in_n == 0 && octets.n <= c->piece);
+	memcpy(c->in, octets.p, octets.n);
+	c->in_at = 0;
+	c->in_n = octets.n;
+}
+
 bool conn_has_input(const struct conn *c)
 {
 	return c->in_n > 0;
@@ -239,13 +337,7 @@ bool conn_has_input(const struct conn *c)
 
 /* ---- writing ------------------------------------------------------------------ */
 
-/* A write in progress; the clock is asked only when one call did not do it. */
-struct progress {
-	uint64_t left, end_ms;
-};
-
-/* advance - counts what went out; false when the peer takes it too slowly */
-static bool advance(const struct conn *c, struct progress *p, uint64_t n)
+bool conn_advance(const struct conn *c, struct conn_progress *p, uint64_t n)
 {
 	p->left -= n;
 	if (p->left == 0)
@@ -260,8 +352,10 @@ static bool advance(const struct conn *c, struct progress *p, uint64_t n)
 
 int conn_write(struct conn *c, struct str out, bool more, struct err *e)
 {
-	struct progress p = {.left = out.n};
+	struct conn_progress p = {.left = out.n};
 
+	if (c->tls != NULL)
+		return conn_tls_write(c, out, more, e);
 	while (p.left > 0) {
 		ssize_t n = send(c->fd, out.p + (out.n - p.left), p.left,
 				 MSG_NOSIGNAL | (more ? MSG_MORE : 0));
@@ -269,18 +363,26 @@ int conn_write(struct conn *c, struct str out, bool more, struct err *e)
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
-			return peer_failed(e, "write");
-		if (!advance(c, &p, (uint64_t)n))
-			return timed_out(e);
+			return conn_peer_failed(e, "write");
+		if (!conn_advance(c, &p, (uint64_t)n))
+			return conn_timed_out(e);
 	}
 	return 0;
+}
+
+int conn_file_short(uint64_t left, struct err *e)
+{
+	return err_set(e, ERR_TEMP, "4.3.0", "file is %llu octets shorter than promised",
+		       (unsigned long long)left);
 }
 
 int conn_sendfile(struct conn *c, int fd, off_t offset, uint64_t n, struct err *e)
 {
 	enum { PIECE = 1 << 30 }; /* sendfile(2) moves at most 2^31 octets at a time */
-	struct progress p = {.left = n};
+	struct conn_progress p = {.left = n};
 
+	if (c->tls != NULL)
+		return conn_tls_sendfile(c, fd, offset, n, e);
 	while (p.left > 0) {
 		ssize_t sent = sendfile(c->fd, fd, &offset,
 					p.left < PIECE ? (size_t)p.left : PIECE);
@@ -290,13 +392,11 @@ int conn_sendfile(struct conn *c, int fd, off_t offset, uint64_t n, struct err *
 		if (sent < 0 && errno == EIO)
 			return err_sys(e, "read file");
 		if (sent < 0)
-			return peer_failed(e, "write");
+			return conn_peer_failed(e, "write");
 		if (sent == 0)
-			return err_set(e, ERR_TEMP, "4.3.0",
-				       "file is %llu octets shorter than promised",
-				       (unsigned long long)p.left);
-		if (!advance(c, &p, (uint64_t)sent))
-			return timed_out(e);
+			return conn_file_short(p.left, e);
+		if (!conn_advance(c, &p, (uint64_t)sent))
+			return conn_timed_out(e);
 	}
 	return 0;
 }

@@ -20,9 +20,10 @@ void lines_fini(struct lines *l)
 /* whole - the LF has come: what kind of line is it?  l->n is left for lines_text(). */
 static enum lines_result whole(struct lines *l)
 {
-	bool bare = l->bare || !l->cr;
+	bool bare = l->bare || (!l->cr && !l->lf_ends);
 	bool too_long = l->too_long;
 
+	l->ending = l->cr ? 2 : 1;
 	l->cr = l->bare = l->too_long = false;
 	if (bare)
 		return LINES_BARE;
@@ -61,5 +62,11 @@ size_t lines_feed(struct lines *l, struct str in, enum lines_result *result)
 
 struct str lines_text(const struct lines *l)
 {
-	return (struct str){l->text, l->n >= 2 ? l->n - 2 : 0};
+	return (struct str){l->text, l->n >= l->ending ? l->n - l->ending : 0};
+}
+
+void lines_forget(struct lines *l)
+{
+	explicit_bzero(l->text, l->n);
+	l->n = 0;
 }

@@ -7,6 +7,9 @@
  * command only when CR LF stands at its end and nowhere else.  What is over the
  * limit is swallowed up to its LF and reported once, never split in two.
  *
+ * With lf_ends, an LF that has no CR before it ends a command, too: for a protocol whose
+ * clients were never told otherwise, and in which nothing follows but commands.
+ *
  * Owns:   the line being collected, which may hold a password: lines_fini()
  *         wipes it, and it never leaves a copy behind by growing.
  * Limits: max octets a line, its CRLF included (POP3 255, RFC 2449 s4).
@@ -29,7 +32,9 @@ enum lines_result {
 struct lines {
 	char *text;
 	size_t n, max;
+	bool lf_ends; /* for the caller to set after lines_init() */
 	bool cr, bare, too_long;
+	size_t ending; /* of the last line: 2, or 1 where it was an LF alone */
 };
 
 void lines_init(struct lines *l, size_t max);
@@ -37,7 +42,9 @@ void lines_fini(struct lines *l);
 
 /* Takes octets up to the end of one line; returns how many. */
 size_t lines_feed(struct lines *l, struct str in, enum lines_result *result);
-/* The line without its CRLF; borrowed: until the next lines_feed(). */
+/* The line without its end; borrowed: until the next lines_feed(). */
 struct str lines_text(const struct lines *l);
+/* Wipes it, for who goes on with the connection after a password. */
+void lines_forget(struct lines *l);
 
 #endif

@@ -2,13 +2,15 @@
 #include "lib/log.h"
 
 #include "lib/buf.h"
+#include "lib/log_sink.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <syslog.h>
 #include <unistd.h>
 
-enum { VALUE_MAX = 256, LINE_MAX_OCTETS = 4096 };
+enum { VALUE_MAX = 256 };
 
 static const char *const level_names[] = {
 	[LOG_LV_ERROR] = "error",
@@ -25,9 +27,17 @@ void log_open(const char *name, bool syslog_too, enum log_level level)
 {
 	program = name;
 	lowest = level;
-	if (syslog_too && !to_syslog)
-		openlog(program, LOG_PID | LOG_NDELAY, LOG_MAIL);
 	to_syslog = syslog_too;
+	if (to_syslog)
+		log_sink_syslog(program);
+	else
+		log_sink_stderr();
+}
+
+void log_reopen(void)
+{
+	log_sink_forget();
+	log_open(program, to_syslog, lowest);
 }
 
 static bool is_plain(struct str s)
@@ -99,26 +109,40 @@ static int syslog_priority(enum log_level level)
 	return map[level];
 }
 
-void log_write(enum log_level level, const char *event, const struct log_kv *kv, size_t n)
+/* put_line - false when nobody took it */
+static bool put_line(enum log_level level, const char *event, const struct log_kv *kv,
+		     size_t n)
 {
 	struct buf line;
+	bool done;
 
-	if (level > lowest)
-		return;
-	buf_init(&line, LINE_MAX_OCTETS);
+	buf_init(&line, LOG_SINK_LINE_MAX);
 	if (!to_syslog)
 		buf_printf(&line, "%s[%d]: ", program, (int)getpid());
 	log_format(&line, level, event, kv, n);
-	if (to_syslog) {
-		syslog(LOG_MAIL | syslog_priority(level), "%s", buf_cstr(&line));
-	} else {
-		if (buf_over(&line))
-			buf_cut(&line, line.max - 1);
-		line.over = false;
-		line.max++;
-		buf_putc(&line, '\n');
-		/* Nobody is left to tell when standard error is gone. */
-		ssize_t rc UNUSED = write(STDERR_FILENO, line.p, line.n);
-	}
+	if (line.n == line.max)
+		buf_cut(&line, line.max - 1);
+	line.over = false;
+	buf_putc(&line, '\n');
+	done = log_sink_put(LOG_MAIL | syslog_priority(level), buf_str(&line));
 	buf_fini(&line);
+	return done;
+}
+
+void log_write(enum log_level level, const char *event, const struct log_kv *kv, size_t n)
+{
+	static atomic_ullong lost;
+	unsigned long long before;
+
+	if (level > lowest)
+		return;
+	if (!put_line(level, event, kv, n)) {
+		atomic_fetch_add(&lost, 1);
+		return;
+	}
+	/* There is room again: for this line at least. */
+	before = atomic_exchange(&lost, 0);
+	if (before > 0 && !put_line(LOG_LV_ERROR, "log.lost",
+				    (const struct log_kv[]){kv_u("lines", before)}, 1))
+		atomic_fetch_add(&lost, before);
 }

@@ -11,7 +11,10 @@
  * are written as \xHH, and a value is cut at 256 octets, so that no peer can
  * forge or flood a line.
  *
- * Threads: any.  A line is one write(2) or one syslog(3).
+ * Nobody waits for the log (lib/log_sink.h): what could not be written is counted, and
+ * `log.lost` tells how much that was when there is room again.
+ *
+ * Threads: any.
  * Tests:   t/unit/lib/log.c
  */
 #ifndef LOG_H
@@ -51,6 +54,9 @@ void log_write(enum log_level level, const char *event, const struct log_kv *kv,
 /* Where lines go; until then to standard error, level info.  `program` must
  * outlive the process's logging (a literal). */
 void log_open(const char *program, bool to_syslog, enum log_level lowest);
+
+/* Opens the same again, in a child process that has put other things at descriptors above 2. */
+void log_reopen(void);
 
 /* Makes the line that log_write() would write, without the newline, for tests. */
 struct buf;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * program - the command line that every service has
+ * program - what every program begins with: its command line, its signals
  *
  *   NAME [-c FILE]     NAME -h | --help | --version
  *
@@ -11,7 +11,14 @@
 
 #include "lib/base.h"
 
-/* The configuration file to read.  False when there is nothing to run: leave with
+/* Undoes what is inherited of SIGCHLD: where it is ignored nobody can wait for a process. */
+void program_signals(void);
+
+/* Takes `option` ("--login") out of the arguments; true when it was there. */
+bool program_option(int *argc, char **argv, const char *option);
+
+/* For services; does the above, too, and closes descriptors that nobody handed down by
+ * name.  The configuration file to read.  False when there is nothing to run: leave with
  * *status, the answer has been printed. */
 bool program_arguments(const char *name, int argc, char **argv, const char **file,
 		       int *status) MUST_USE;

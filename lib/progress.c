@@ -23,8 +23,12 @@ static void put_bar(const struct progress *p, struct buf *out)
 	buf_put(out, STR("  ["));
 	for (unsigned i = 0; i < BAR; i++)
 		buf_putc(out, i < percent * BAR / 100 ? '#' : '.');
-	buf_printf(out, "] %3u%%  %llu/%llu", (unsigned)percent,
-		   (unsigned long long)p->done, (unsigned long long)p->total);
+	buf_printf(out, "] %3u%%  ", (unsigned)percent);
+	if (p->counted)
+		buf_printf(out, "%llu", (unsigned long long)p->count);
+	else
+		buf_printf(out, "%llu/%llu", (unsigned long long)p->done,
+			   (unsigned long long)p->total);
 }
 
 void progress_line(const struct progress *p, uint64_t now_ms, unsigned columns,
@@ -86,6 +90,16 @@ void progress_to(struct progress *p, uint64_t done)
 
 	if (now >= p->begin_ms + FIRST_MS && now >= p->drawn_ms + EVERY_MS)
 		draw(p, now);
+}
+
+void progress_part(struct progress *p, const char *what, uint64_t done, uint64_t total,
+		   uint64_t count)
+{
+	p->what = what;
+	p->total = total;
+	p->count = count;
+	p->counted = true;
+	progress_to(p, done);
 }
 
 void progress_hide(struct progress *p)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "lib/server.h"
 
+#include "lib/handoff.h"
 #include "lib/log.h"
 
 #include <errno.h>
@@ -11,6 +12,7 @@
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
@@ -37,11 +39,15 @@ enum {
 
 struct socket {
 	int fd, protocol;
+	bool handoff;
+	char name[SERVER_ADDRESS];
 };
 
 struct session {
 	struct conn c;
-	int fd, protocol;
+	int fd;
+	const struct socket *from;
+	struct buf note;
 	struct run *run;
 	struct session *prev, *next;
 };
@@ -113,10 +119,13 @@ static void *run_session(void *arg)
 	struct run *r = x->run;
 
 	conn_open(&x->c, x->fd, r->s->idle_ms);
+	x->c.note = buf_str(&x->note);
+	x->c.server = x->from->name;
 	enlist(x);
-	r->s->session(&x->c, x->protocol, r->s->ctx);
+	r->s->session(&x->c, x->from->protocol, r->s->ctx);
 	unlist(x);
 	conn_close(&x->c);
+	buf_fini(&x->note);
 	xfree(&x);
 	uncount(r);
 	return NULL;
@@ -154,7 +163,8 @@ static bool take_place(struct run *r)
 	return free_place;
 }
 
-static void start_session(struct run *r, int fd, int protocol)
+static void start_session(struct run *r, int fd, const struct socket *from,
+			  struct str note)
 {
 	pthread_t thread;
 
@@ -165,12 +175,31 @@ static void start_session(struct run *r, int fd, int protocol)
 
 	struct session *x = xalloc(sizeof *x);
 
-	*x = (struct session){.fd = fd, .protocol = protocol, .run = r};
+	*x = (struct session){.fd = fd, .from = from, .run = r};
+	buf_init(&x->note, HANDOFF_NOTE_MAX);
+	buf_put(&x->note, note);
 	if (pthread_create(&thread, &r->attr, run_session, x) != 0) {
+		buf_fini(&x->note);
 		xfree(&x);
 		uncount(r);
 		refuse(r, fd);
 	}
+}
+
+void server_shrink_stack(void)
+{
+	uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+	/* A page of distance, for what this function and its callees use. */
+	uintptr_t end = ((uintptr_t)__builtin_frame_address(0) & ~(page - 1)) - page;
+	pthread_attr_t attr;
+	void *base;
+	size_t size;
+
+	if (pthread_getattr_np(pthread_self(), &attr) != 0)
+		return;
+	if (pthread_attr_getstack(&attr, &base, &size) == 0 && end > (uintptr_t)base)
+		madvise(base, end - (uintptr_t)base, MADV_DONTNEED);
+	pthread_attr_destroy(&attr);
 }
 
 /* ---- accepting ------------------------------------------------------------------- */
@@ -188,6 +217,16 @@ static void watch(struct run *r, bool on)
 	r->paused = !on;
 }
 
+/* Out of descriptors or memory: the connection stays in the queue, so asking again at
+ * once would only burn the processor. */
+static void pause_accepting(struct run *r, const struct err *why)
+{
+	watch(r, false);
+	if (once_a_second(&r->failed_logged_ms))
+		log_event(LOG_LV_ERROR, "server.accept.failed",
+			  kv_s("program", r->s->program), kv_err(why));
+}
+
 static void accept_failed(struct run *r)
 {
 	struct err e;
@@ -195,13 +234,27 @@ static void accept_failed(struct run *r)
 	/* The peer was gone before we came, or another process was faster. */
 	if (errno == EAGAIN || errno == ECONNABORTED || errno == EINTR || errno == EPROTO)
 		return;
-	/* Out of descriptors or memory: the connection stays in the queue, so asking
-	 * again at once would only burn the processor. */
 	err_sys(&e, "accept");
-	watch(r, false);
-	if (once_a_second(&r->failed_logged_ms))
-		log_event(LOG_LV_ERROR, "server.accept.failed",
-			  kv_s("program", r->s->program), kv_err(&e));
+	pause_accepting(r, &e);
+}
+
+static void take_some(struct run *r, const struct socket *from)
+{
+	struct buf note;
+	struct err e;
+	int fd;
+
+	buf_init(&note, HANDOFF_NOTE_MAX);
+	for (int i = 0; i < ACCEPT_BURST; i++) {
+		if (handoff_take(from->fd, &fd, &note, &e) < 0) {
+			pause_accepting(r, &e);
+			break;
+		}
+		if (fd < 0)
+			break;
+		start_session(r, fd, from, buf_str(&note));
+	}
+	buf_fini(&note);
 }
 
 static void accept_some(struct run *r, const struct socket *from)
@@ -213,8 +266,16 @@ static void accept_some(struct run *r, const struct socket *from)
 			accept_failed(r);
 			return;
 		}
-		start_session(r, fd, from->protocol);
+		start_session(r, fd, from, STR(""));
 	}
+}
+
+static void let_in(struct run *r, const struct socket *from)
+{
+	if (from->handoff)
+		take_some(r, from);
+	else
+		accept_some(r, from);
 }
 
 static int take_signal(const struct run *r)
@@ -241,7 +302,7 @@ static int serve(struct run *r)
 			if (sig != 0)
 				return sig;
 			if (ev[i].data.ptr != NULL && !r->paused)
-				accept_some(r, ev[i].data.ptr);
+				let_in(r, ev[i].data.ptr);
 		}
 		if (n == 0 && r->paused)
 			watch(r, true);
@@ -324,7 +385,7 @@ static void stop_ticker(struct ticker *t)
 
 /* ---- start and stop ------------------------------------------------------------------ */
 
-static int add_socket(struct run *r, int fd, int protocol, struct err *e)
+static int add_socket(struct run *r, int fd, const struct server_listen *l, struct err *e)
 {
 	if (fd < 0)
 		return -1;
@@ -333,7 +394,12 @@ static int add_socket(struct run *r, int fd, int protocol, struct err *e)
 		return err_set(e, ERR_PERM, "5.3.5", "more than %d sockets to listen on",
 			       LISTEN_MAX);
 	}
-	r->sockets[r->n_sockets++] = (struct socket){fd, protocol};
+
+	struct socket *s = &r->sockets[r->n_sockets++];
+
+	*s = (struct socket){fd, l->protocol, l->handoff, ""};
+	if (!l->handoff)
+		server_address(fd, s->name);
 	return 0;
 }
 
@@ -344,10 +410,10 @@ static int open_listen(struct run *r, const struct server_listen *l, struct err 
 	size_t n = server_inherited(l->name, fds, countof(fds));
 
 	for (size_t i = 0; i < n && i < countof(fds); i++)
-		if (add_socket(r, fds[i], l->protocol, e) < 0)
+		if (add_socket(r, fds[i], l, e) < 0)
 			return -1;
 	for (size_t i = 0; n == 0 && i < l->n; i++)
-		if (add_socket(r, server_bind(l->addresses[i], e), l->protocol, e) < 0)
+		if (add_socket(r, server_bind(l->addresses[i], e), l, e) < 0)
 			return -1;
 	return 0;
 }
@@ -455,6 +521,7 @@ static int listen_and_serve(struct run *r, struct err *e)
 	struct ticker ticker;
 
 	if (open_events(r, e) < 0 || open_sockets(r, e) < 0 ||
+	    (r->s->enter != NULL && r->s->enter(r->s->ctx, e) < 0) ||
 	    start_ticker(&ticker, r->s, e) < 0)
 		return -1;
 	watch(r, true);

@@ -10,6 +10,9 @@
  * that another process takes over: no new connections, and the end when the last
  * session has ended by itself.
  *
+ * A service may also be given its connections by another process, which then says in a
+ * note what it knows of them (lib/handoff.h); they are counted and served as any other.
+ *
  * Addresses as in the configuration: "127.0.0.1:24", "[::1]:110", "*:110" (all of
  * IPv6 and IPv4, as "[::]:110" is) or an absolute path for a Unix socket (mode
  * 0666: the directory protects it; a stale socket file is replaced, anything else
@@ -36,6 +39,9 @@ struct server_listen {
 	char *const *addresses;
 	size_t n;
 	int protocol; /* handed to `session` unchanged */
+	/* It is no listening socket but the taking end of a channel (lib/handoff.h),
+	 * "session.take": conn.note is what came along with a connection. */
+	bool handoff;
 };
 
 struct server {
@@ -47,6 +53,9 @@ struct server {
 	struct str busy;  /* what one connection too many is told */
 	/* Runs one connection from greeting to end; closes nothing. */
 	void (*session)(struct conn *c, int protocol, void *ctx);
+	/* Called once, when all sockets are bound, and before the first thread and the
+	 * first connection: what can be given up then is.  -1 ends it all; may be NULL. */
+	int (*enter)(void *ctx, struct err *e);
 	/* Called about every `tick_ms` while the server runs, from a thread of its
 	 * own; may be NULL. */
 	void (*tick)(void *ctx);
@@ -67,23 +76,37 @@ int server_run(const struct server *s, struct err *e);
  * commands should say goodbye. */
 bool server_stopping(void);
 
+/* For a session that has come to a long wait: gives back what its thread's stack has taken
+ * below the caller, as by a handshake of TLS. */
+void server_shrink_stack(void);
+
 /* ---- pieces that programs with a loop of their own use --------------------- */
 
 /* A bound, listening, close-on-exec socket for `address`, or -1. */
 int server_bind(const char *address, struct err *e);
+/* Where this socket is bound, as server_bind() takes it; "" where that cannot be told. */
+enum { SERVER_ADDRESS = 112 };
+void server_address(int fd, char out[SERVER_ADDRESS]);
 /* Removes the Unix socket that a dead server left at `path`; -1 when there is
  * anything else, a living server's socket too. */
 int server_make_room(const char *path, struct err *e);
 
 /* Sockets handed down by the parent, close-on-exec.  Returns how many have this
- * name (at most max are told) and fills fds. */
+ * name (at most max are told) and fills fds.  Ends of channels are found so, too. */
 size_t server_inherited(const char *name, int *fds, size_t max);
 
 /* Blocks these signals, for this thread and those it starts, and ignores SIGPIPE.
  * Returns a signalfd(2) that does not wait, or -1. */
 int server_signals(const int *signals, size_t n, struct err *e);
 
+/* The giving end of the channel `name`: that which popstored made ("auth" is handed down
+ * as "auth.give").  -1 when there is none: nobody runs who could take anything. */
+int server_channel(const char *name, struct err *e);
+
 /* One datagram to NOTIFY_SOCKET, as sd_notify(3); no-op without the variable. */
 void server_notify(const char *state);
+/* Opens the socket for all further calls: a process that gives up sockets says READY=1
+ * all the same. */
+void server_notify_hold(void);
 
 #endif

@@ -179,6 +179,29 @@ int server_bind(const char *address, struct err *e)
 	return fd;
 }
 
+/* ---- where is it bound? ------------------------------------------------------------- */
+
+void server_address(int fd, char out[SERVER_ADDRESS])
+{
+	union {
+		struct sockaddr sa;
+		struct sockaddr_un un;
+		struct sockaddr_storage storage;
+	} a = {0};
+	socklen_t n = sizeof a;
+	char host[64], port[8];
+
+	out[0] = '\0';
+	if (getsockname(fd, &a.sa, &n) < 0)
+		return;
+	if (a.sa.sa_family == AF_UNIX)
+		snprintf(out, SERVER_ADDRESS, "%s", a.un.sun_path);
+	else if (getnameinfo(&a.sa, n, host, sizeof host, port, sizeof port,
+			     NI_NUMERICHOST | NI_NUMERICSERV) == 0)
+		snprintf(out, SERVER_ADDRESS,
+			 a.sa.sa_family == AF_INET6 ? "[%s]:%s" : "%s:%s", host, port);
+}
+
 /* ---- handed down by the parent ---------------------------------------------------- */
 
 static bool env_u32(const char *name, uint32_t *out)
@@ -209,4 +232,16 @@ size_t server_inherited(const char *name, int *fds, size_t max)
 		found++;
 	}
 	return found;
+}
+
+int server_channel(const char *name, struct err *e)
+{
+	char end[32];
+	int fd;
+
+	snprintf(end, sizeof end, "%s.give", name);
+	if (server_inherited(end, &fd, 1) > 0)
+		return fd;
+	return err_set(e, ERR_PERM, "5.3.5",
+		       "no channel \"%s\": this program is started by popstored", name);
 }

@@ -22,6 +22,12 @@
 
 enum settings_plaintext { PLAINTEXT_NEVER, PLAINTEXT_LOOPBACK, PLAINTEXT_ALWAYS };
 enum settings_over_quota { OVER_QUOTA_TEMPFAIL, OVER_QUOTA_REJECT };
+enum settings_tls_minimum { TLS_MINIMUM_1_2, TLS_MINIMUM_1_3 };
+enum settings_certificate_name {
+	CERTIFICATE_NONE,
+	CERTIFICATE_EMAIL,
+	CERTIFICATE_SUBJECT_CN
+};
 enum settings_log_to { LOG_TO_STDERR, LOG_TO_SYSLOG };
 
 struct settings {
@@ -35,21 +41,31 @@ struct settings {
 		char *delimiters;   /* of subaddresses, where a domain sets none */
 		uint64_t checkpoint_s;
 		int over_quota; /* enum settings_over_quota */
+		bool trust_file_system;
 	} store;
 	struct {
 		struct conf_list listen;
+		struct conf_list proxy_networks, xclient_networks;
 		uint64_t workers, max_connections;
 		uint64_t idle_timeout_s, data_timeout_s;
 		uint64_t max_message;    /* octets */
 		uint64_t max_recipients; /* a transaction */
 		uint64_t max_received;   /* Received fields before it is a loop */
-		bool delivered_to;       /* add Delivered-To for each recipient */
+		uint64_t
+			retry_window_s; /* how long a retry is known for one; 0 = never */
+		bool delivered_to;      /* add Delivered-To for each recipient */
 	} lmtp;
 	struct {
-		struct conf_list listen;
-		uint64_t workers, max_connections;
+		struct conf_list listen, tls_listen;
+		struct conf_list proxy_networks, xclient_networks;
+		uint64_t login_workers, workers;
+		uint64_t max_connections; /* of each of `workers` */
+		/* of each of `login_workers`, before login */
+		uint64_t max_login_connections, max_per_address, max_per_network;
+		bool count_loopback;
 		uint64_t idle_timeout_s, login_timeout_s;
 		uint64_t login_delay_s; /* RFC 2449 s6.5; 0 = none */
+		char *login_user;
 	} pop3;
 	struct {
 		struct conf_list listen;
@@ -60,9 +76,34 @@ struct settings {
 		uint64_t timeout_s;
 	} milter;
 	struct {
+		struct conf_list listen, tls_listen, proxy_networks;
+		uint64_t max_connections, timeout_s;
+	} poppassd;
+	struct {
+		struct conf_list certificate, key; /* pairs; the first is the default */
+		struct conf_list client_ca;        /* none: no certificate is asked for */
+		int minimum;                       /* enum settings_tls_minimum */
+	} tls;
+	struct {
+		struct conf_list listen;           /* Unix sockets, for other programs */
+		struct conf_list saslauthd_listen; /* the same, in saslauthd's protocol */
+		uint64_t max_connections;
+		struct conf_list rules;        /* authd/rules.h */
+		struct conf_list sasl_options; /* "name value", of Cyrus SASL */
+		char *sasl_plugin_path;
+		char *saslauthd;      /* socket of saslauthd(8) */
+		char *keytab;         /* of Kerberos; "" = none */
+		int certificate_name; /* enum settings_certificate_name */
+		uint64_t cache_entries, cache_time_s;
+		struct conf_list trusted_networks;
 		int plaintext_without_tls; /* enum settings_plaintext */
 		char *default_domain;      /* for logins without one; "" = none */
 		uint64_t yescrypt_cost;    /* 1 to 11, as crypt_gensalt(3) counts it */
+		uint64_t scram_iterations;
+		uint64_t password_min_length; /* characters */
+		uint64_t password_history;    /* old ones that are refused */
+		uint64_t password_lifetime_s; /* 0: they last */
+		char *password_dictionary;    /* "" = none */
 	} auth;
 	struct {
 		int to;    /* enum settings_log_to */
@@ -76,6 +117,9 @@ int settings_read(const char *file, struct settings **out, struct err *e);
 int settings_parse(const char *file, struct str text, struct settings **out,
 		   struct err *e);
 void settings_free(struct settings **set);
+
+/* Whether a password may come in clear text over a connection without TLS. */
+bool settings_allow_clear(const struct settings *set, bool loopback);
 
 /* Opens the log as the file says, under this program name. */
 void settings_log(const struct settings *set, const char *program);

@@ -13,6 +13,11 @@ bool ascii_is_print(char c)
 	return c >= 0x20 && c <= 0x7e;
 }
 
+bool ascii_is_blank(char c)
+{
+	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
 struct str str_of(const char *cstring)
 {
 	return (struct str){cstring ? cstring : "", cstring ? strlen(cstring) : 0};
@@ -131,6 +136,21 @@ bool str_hex64(struct str s, uint64_t *out)
 	}
 	*out = v;
 	return true;
+}
+
+bool str_is_blank(struct str s)
+{
+	while (s.n > 0 && s.p[s.n - 1] == '\0')
+		s.n--;
+	return s.n == 0;
+}
+
+bool str_sum64(struct str s, uint64_t *out)
+{
+	for (size_t i = 0; i < s.n; i++)
+		if (s.p[i] >= 'A' && s.p[i] <= 'F')
+			return false;
+	return s.n == 16 && str_hex64(s, out);
 }
 
 bool str_size(struct str s, uint64_t *out)

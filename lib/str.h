@@ -45,6 +45,9 @@ static inline struct str str_word(struct str *rest)
 bool str_u32(struct str s, uint32_t *out) MUST_USE;
 bool str_u64(struct str s, uint64_t *out) MUST_USE;
 bool str_hex64(struct str s, uint64_t *out) MUST_USE; /* 1 to 16 hex digits */
+/* Empty, or nothing but octets 0: a file that was made longer, and never written. */
+bool str_is_blank(struct str s);
+bool str_sum64(struct str s, uint64_t *out) MUST_USE; /* 16, in lower case: a checksum */
 
 /* Octets with an optional unit K, M, G or T (1024 based), as "100M". */
 bool str_size(struct str s, uint64_t *out) MUST_USE;
@@ -60,5 +63,6 @@ bool str_glob(struct str pattern, struct str s);
 
 char ascii_lower(char c);
 bool ascii_is_print(char c); /* 0x20 to 0x7e */
+bool ascii_is_blank(char c); /* SP, HT, and CR and LF, of which a fold is made */
 
 #endif

@@ -3,6 +3,10 @@
 
 #include <time.h>
 
+static const char days[][4] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
+static const char months[][4] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
+				 "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+
 static struct tm utc(uint64_t unix_ms)
 {
 	time_t t = (time_t)(unix_ms / 1000);
@@ -16,14 +20,11 @@ static struct tm utc(uint64_t unix_ms)
 /* Not strftime(3): names of days and months are the locale's there. */
 void date_rfc5322(struct buf *out, uint64_t unix_ms)
 {
-	static const char day[][4] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
-	static const char month[][4] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
-					"Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
 	struct tm tm = utc(unix_ms);
 
-	buf_printf(out, "%s, %02d %s %04d %02d:%02d:%02d +0000", day[tm.tm_wday],
-		   tm.tm_mday, month[tm.tm_mon], tm.tm_year + 1900, tm.tm_hour, tm.tm_min,
-		   tm.tm_sec);
+	buf_printf(out, "%s, %02d %s %04d %02d:%02d:%02d +0000", days[tm.tm_wday],
+		   tm.tm_mday, months[tm.tm_mon], tm.tm_year + 1900, tm.tm_hour,
+		   tm.tm_min, tm.tm_sec);
 }
 
 void date_rfc3339(struct buf *out, uint64_t unix_ms)
@@ -33,4 +34,94 @@ void date_rfc3339(struct buf *out, uint64_t unix_ms)
 	buf_printf(out, "%04d-%02d-%02dT%02d:%02d:%02d.%03uZ", tm.tm_year + 1900,
 		   tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec,
 		   (unsigned)(unix_ms % 1000));
+}
+
+/* ---- reading ------------------------------------------------------------------ */
+
+/* next_word - up to the next blank; *s goes behind it */
+static struct str next_word(struct str *s)
+{
+	struct str word;
+
+	while (s->n > 0 && ascii_is_blank(s->p[0]))
+		*s = (struct str){s->p + 1, s->n - 1};
+	word = (struct str){s->p, 0};
+	while (word.n < s->n && !ascii_is_blank(s->p[word.n]))
+		word.n++;
+	*s = (struct str){s->p + word.n, s->n - word.n};
+	return word;
+}
+
+/* name_in - its number among n names of three letters, or -1 */
+static int name_in(struct str s, const char (*names)[4], int n)
+{
+	for (int i = 0; i < n; i++)
+		if (str_ieq(s, str_of(names[i])))
+			return i;
+	return -1;
+}
+
+static bool number(struct str s, size_t min_digits, size_t max_digits, uint32_t max,
+		   int *out)
+{
+	uint32_t n;
+
+	if (s.n < min_digits || s.n > max_digits || !str_u32(s, &n) || n > max)
+		return false;
+	*out = (int)n;
+	return true;
+}
+
+/* "20:13:43"; the seconds may be missing, and may be a leap second */
+static bool parse_time(struct str s, struct tm *tm)
+{
+	struct str hour = str_cut(&s, ':'), minute = str_cut(&s, ':');
+
+	return number(hour, 2, 2, 23, &tm->tm_hour) &&
+	       number(minute, 2, 2, 59, &tm->tm_min) &&
+	       (s.n == 0 || number(s, 2, 2, 60, &tm->tm_sec));
+}
+
+/* "+0130", in seconds */
+static bool parse_zone(struct str s, int *out)
+{
+	int hours, minutes;
+
+	*out = 0;
+	if (str_ieq(s, STR("GMT")) || str_ieq(s, STR("UT")))
+		return true;
+	if (s.n != 5 || (s.p[0] != '+' && s.p[0] != '-') ||
+	    !number((struct str){s.p + 1, 2}, 2, 2, 23, &hours) ||
+	    !number((struct str){s.p + 3, 2}, 2, 2, 59, &minutes))
+		return false;
+	*out = (hours * 60 + minutes) * (s.p[0] == '-' ? -60 : 60);
+	return true;
+}
+
+bool date_parse(struct str s, uint64_t *unix_ms)
+{
+	struct str word = next_word(&s);
+	struct tm tm = {0};
+	int year, zone;
+
+	if (word.n == 4 && word.p[3] == ',') {
+		if (name_in((struct str){word.p, 3}, days, 7) < 0)
+			return false;
+		word = next_word(&s);
+	}
+	if (!number(word, 1, 2, 31, &tm.tm_mday) || tm.tm_mday == 0)
+		return false;
+	tm.tm_mon = name_in(next_word(&s), months, 12);
+	if (tm.tm_mon < 0 || !number(next_word(&s), 4, 4, 9999, &year) || year < 1970 ||
+	    !parse_time(next_word(&s), &tm) || !parse_zone(next_word(&s), &zone))
+		return false;
+	word = next_word(&s);
+	if (word.n > 0 && word.p[0] != '(')
+		return false;
+	tm.tm_year = year - 1900;
+
+	time_t t = timegm(&tm) - zone;
+
+	*unix_ms = (uint64_t)t * 1000;
+	return t >= 0;
 }

@@ -8,6 +8,7 @@
 #define DATE_H
 
 #include "lib/buf.h"
+#include "lib/str.h"
 
 #include <stdint.h>
 
@@ -16,5 +17,9 @@
 void date_rfc5322(struct buf *out, uint64_t unix_ms);
 /* "2026-11-21T20:13:43.123Z" (RFC 3339) */
 void date_rfc3339(struct buf *out, uint64_t unix_ms);
+
+/* Reads an RFC 5322 date-time: the day's name may be missing, blanks may be folded, a
+ * comment may follow; of the obsolete zones only GMT and UT. */
+bool date_parse(struct str s, uint64_t *unix_ms) MUST_USE;
 
 #endif

@@ -2,7 +2,7 @@
 #include "mail/submit.h"
 
 #include "lib/buf.h"
-#include "mail/dotstream.h"
+#include "mail/plain.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -18,11 +18,11 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-enum { PIECE = 16384, SAID_OCTETS = 200 };
+enum { SAID_OCTETS = 200 };
 
 /* ---- what goes in ------------------------------------------------------------- */
 
-static int check(const struct submit *s, struct err *e)
+int submit_check(const struct submit *s, struct err *e)
 {
 	must(s->n_rcpt > 0);
 	if (s->timeout_ms == 0)
@@ -40,47 +40,10 @@ static int check(const struct submit *s, struct err *e)
 	return 0;
 }
 
-/* The stored form being turned into what sendmail(1) reads. */
-struct plain {
-	struct dotstream watch;
-	bool line_start, cr;
-	struct buf out;
-};
-
-/*
- * unstuff - one octet of the stored form
- *
- * A CR is held back until it is known whether an LF follows; the dot at the
- * start of a line is the stuffing's, or the end's, and goes in both cases.
- */
-static void unstuff(struct plain *p, char c)
+static int write_all(void *ctx, struct str s, struct err *e)
 {
-	if (p->line_start && c == '.') {
-		p->line_start = false;
-		return;
-	}
-	p->line_start = p->cr && c == '\n';
-	if (p->cr && c != '\n')
-		buf_putc(&p->out, '\r');
-	p->cr = c == '\r';
-	if (!p->cr)
-		buf_putc(&p->out, c);
-}
+	int fd = *(const int *)ctx;
 
-/* convert - octets that belong to the message; the end's own are left out */
-static void convert(struct plain *p, struct str in)
-{
-	size_t n = dotstream_feed(&p->watch, in);
-
-	for (size_t i = 0; i < n; i++) {
-		if (p->watch.ended && i + 1 == n)
-			return; /* the LF of CRLF.CRLF; its dot and CR were not put */
-		unstuff(p, in.p[i]);
-	}
-}
-
-static int write_all(int fd, struct str s, struct err *e)
-{
 	while (s.n > 0) {
 		ssize_t n = write(fd, s.p, s.n);
 
@@ -93,40 +56,21 @@ static int write_all(int fd, struct str s, struct err *e)
 	return 0;
 }
 
-static int copy(const struct submit *s, int fd, struct err *e)
+int submit_open(struct err *e)
 {
-	struct plain p = {.line_start = true};
-	char piece[PIECE / 4];
-	uint64_t at = 0;
-	int rc = 0;
+	int fd = open(P_tmpdir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
 
-	dotstream_init(&p.watch);
-	buf_init(&p.out, PIECE);
-	while (rc == 0 && !p.watch.ended) {
-		size_t got = 0;
-
-		rc = s->read(s->ctx, at, piece, sizeof piece, &got, e);
-		if (rc == 0 && got == 0)
-			rc = err_set(e, ERR_TEMP, "4.3.0", "message has no end");
-		if (rc == 0) {
-			convert(&p, (struct str){piece, got});
-			rc = write_all(fd, buf_str(&p.out), e);
-			buf_clear(&p.out);
-			at += got;
-		}
-	}
-	buf_fini(&p.out);
-	return rc;
+	return fd < 0 ? err_sys(e, "make a file in %s for sendmail", P_tmpdir) : fd;
 }
 
 /* message_file - the whole message in a file that nobody else can see */
 static int message_file(const struct submit *s, int *out, struct err *e)
 {
-	int fd = open(P_tmpdir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	int fd = submit_open(e);
 
 	if (fd < 0)
-		return err_sys(e, "make a file in %s for sendmail", P_tmpdir);
-	if (copy(s, fd, e) < 0) {
+		return -1;
+	if (plain_copy(&(struct plain_copy){s->read, s->ctx, write_all, &fd}, e) < 0) {
 		close(fd);
 		return -1;
 	}
@@ -250,14 +194,14 @@ static int run(const struct submit *s, char **argv, int in, struct err *e)
 	return rc;
 }
 
-int submit_run(const struct submit *s, struct err *e)
+int submit_file(const struct submit *s, int in, struct err *e)
 {
 	enum { FIXED = 5 };
 	const char **argv;
 	size_t n = 0;
-	int in, rc;
+	int rc;
 
-	if (check(s, e) < 0 || message_file(s, &in, e) < 0)
+	if (submit_check(s, e) < 0)
 		return -1;
 	argv = xalloc((FIXED + s->n_rcpt + 1) * sizeof *argv);
 	argv[n++] = s->program;
@@ -271,6 +215,16 @@ int submit_run(const struct submit *s, struct err *e)
 	/* posix_spawn() does not write there, but has no const. */
 	rc = run(s, (char **)(uintptr_t)argv, in, e);
 	xfree(&argv);
+	return rc;
+}
+
+int submit_run(const struct submit *s, struct err *e)
+{
+	int in, rc;
+
+	if (submit_check(s, e) < 0 || message_file(s, &in, e) < 0)
+		return -1;
+	rc = submit_file(s, in, e);
 	close(in);
 	return rc;
 }

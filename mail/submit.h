@@ -47,7 +47,16 @@ struct submit {
 	void *ctx;
 };
 
-/* 0: the MTA has it. */
+/* ERR_PERM for what no program is started for. */
+int submit_check(const struct submit *s, struct err *e) MUST_USE;
+
+/* A file without a name, for the message; -1. */
+int submit_open(struct err *e);
+/* Such a file, whole and rewound, stays the caller's; `read` is not used.  0: the MTA
+ * has it. */
+int submit_file(const struct submit *s, int in, struct err *e) MUST_USE;
+
+/* Both in one.  0: the MTA has it. */
 int submit_run(const struct submit *s, struct err *e) MUST_USE;
 
 /* What an exit status (as from waitpid(2)) means; `said` is for the text. */

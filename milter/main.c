@@ -15,6 +15,7 @@
 #include "lib/program.h"
 #include "lib/server.h"
 #include "milter/envelope.h"
+#include "store/role.h"
 #include "store/store.h"
 
 #include <libmilter/mfapi.h>
@@ -222,7 +223,9 @@ static int open_all(const struct settings *set, struct err *e)
 	if (store_open(set, &store, e) < 0 ||
 	    describe(set, set->milter.listen.v[0], e) < 0)
 		return -1;
-	return listen_on(set->milter.listen.v[0], e);
+	return listen_on(set->milter.listen.v[0], e) < 0
+		       ? -1
+		       : role_enter(ROLE_MILTER, set, e);
 }
 
 /* After serve(), store and settings stay open: threads of libmilter may still be in a

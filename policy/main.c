@@ -6,6 +6,7 @@
 #include "lib/program.h"
 #include "lib/server.h"
 #include "policy/session.h"
+#include "store/role.h"
 #include "store/store.h"
 
 #include <sysexits.h>
@@ -22,12 +23,22 @@ static void serve(struct conn *c, int protocol, void *ctx)
 		socketmap_session(ctx, c);
 }
 
+static int enter(void *ctx, struct err *e)
+{
+	return role_enter(ROLE_POLICY, store_settings(ctx), e);
+}
+
 static int serve_store(const struct settings *set, struct store *st, struct err *e)
 {
 	const struct server_listen listen[] = {
-		{"policy", set->policy.listen.v, set->policy.listen.n, POLICY},
-		{"socketmap", set->socketmap.listen.v, set->socketmap.listen.n,
-		 SOCKETMAP},
+		{.name = "policy",
+		 .addresses = set->policy.listen.v,
+		 .n = set->policy.listen.n,
+		 .protocol = POLICY},
+		{.name = "socketmap",
+		 .addresses = set->socketmap.listen.v,
+		 .n = set->socketmap.listen.n,
+		 .protocol = SOCKETMAP},
 	};
 	const struct server server = {
 		.program = PROGRAM,
@@ -36,6 +47,7 @@ static int serve_store(const struct settings *set, struct store *st, struct err 
 		.max_connections = (uint32_t)(set->policy.max_connections +
 					      set->socketmap.max_connections),
 		.idle_ms = POLICY_IDLE_MS,
+		.enter = enter,
 		.session = serve, /* nothing can be said to one connection too many */
 		.ctx = st,
 	};

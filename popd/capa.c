@@ -3,6 +3,16 @@
 
 #include <inttypes.h>
 
+bool capa_has_mechanism(const struct capa *c, struct str mechanism)
+{
+	struct str rest = str_of(c->mechanisms);
+
+	while (rest.n > 0)
+		if (str_ieq(str_word(&rest), mechanism))
+			return mechanism.n > 0;
+	return false;
+}
+
 void capa_reply(struct buf *out, const struct capa *c, bool logged_in)
 {
 	buf_put(out, STR("+OK capabilities follow\r\n"
@@ -14,9 +24,25 @@ void capa_reply(struct buf *out, const struct capa *c, bool logged_in)
 			 "EXPIRE NEVER\r\n"));
 	if (c->plaintext)
 		buf_put(out, STR("USER\r\n"));
+	if (str_of(c->mechanisms).n > 0)
+		buf_printf(out, "SASL %s\r\n", c->mechanisms);
+	if (c->stls && !logged_in)
+		buf_put(out, STR("STLS\r\n"));
 	if (c->login_delay_s > 0)
 		buf_printf(out, "LOGIN-DELAY %" PRIu64 "\r\n", c->login_delay_s);
 	if (logged_in)
 		buf_put(out, STR("IMPLEMENTATION popstore-" POPSTORE_VERSION "\r\n"));
+	buf_put(out, STR(".\r\n"));
+}
+
+void capa_mechanisms_reply(struct buf *out, const struct capa *c)
+{
+	struct str rest = str_of(c->mechanisms);
+
+	buf_put(out, STR("+OK mechanisms follow\r\n"));
+	while (rest.n > 0) {
+		buf_put(out, str_word(&rest));
+		buf_put(out, STR("\r\n"));
+	}
 	buf_put(out, STR(".\r\n"));
 }

@@ -14,6 +14,14 @@ void dialogue_fini(struct dialogue *d)
 	buf_fini(&d->out);
 }
 
+void dialogue_longest(struct dialogue *d, size_t octets)
+{
+	if (octets == d->lines.max)
+		return;
+	lines_fini(&d->lines);
+	lines_init(&d->lines, octets);
+}
+
 void dialogue_refuse(struct dialogue *d, const char *why)
 {
 	if (++d->bad < DIALOGUE_BAD_MAX) {
@@ -47,7 +55,9 @@ size_t dialogue_feed(struct dialogue *d, struct str in, struct str *line, bool *
 		*line = lines_text(&d->lines);
 		break;
 	case LINES_TOO_LONG:
-		dialogue_refuse(d, "a command has at most 255 octets");
+		dialogue_refuse(d, d->lines.max == DIALOGUE_LINE_MAX
+					   ? "a command has at most 255 octets"
+					   : "this line is too long");
 		break;
 	case LINES_BARE:
 		dialogue_refuse(d, "a line ends in CRLF and holds no other CR or LF");

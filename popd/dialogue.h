@@ -45,6 +45,10 @@ void dialogue_fini(struct dialogue *d);
  * when *line is a well-formed one: borrowed until the next feed. */
 size_t dialogue_feed(struct dialogue *d, struct str in, struct str *line, bool *whole);
 
+/* From the next line on, a line may have so many octets, CRLF included: a response of
+ * SASL is longer than a command.  Between two lines only. */
+void dialogue_longest(struct dialogue *d, size_t octets);
+
 /* "-ERR why", and one bad command more. */
 void dialogue_refuse(struct dialogue *d, const char *why);
 

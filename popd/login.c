@@ -1,23 +1,50 @@
 /* SPDX-License-Identifier: ISC */
 #include "popd/login.h"
 
+#include "lib/base64.h"
 #include "popd/dialogue.h"
 
-enum state { GREETED, NAMED, CHECKING, PASSED, CLOSED };
+#include <string.h>
+
+enum state {
+	GREETED,
+	NAMED,
+	CHECKING,
+	EXCHANGE,
+	LAST_WORD,
+	SECURING,
+	NAMING_PEER,
+	PASSED,
+	CLOSED
+};
 #define IN(state) (1u << (state))
+
+enum { BEGINNING = 8 }; /* octets that tell another protocol */
 
 struct login {
 	enum state state;
 	struct capa capa;
 	struct dialogue d;
-	struct buf user, password;
+	struct buf challenge;      /* of the greeting */
+	struct buf user, password; /* password: or digest, or response */
+	struct buf mechanism;
+	struct login_question asked;
+	struct str peer;       /* what XCLIENT says */
+	char first[BEGINNING]; /* octets of the first line */
+	size_t first_n;
+	bool begun; /* the first line went by */
 	unsigned tries;
 };
 
 static const unsigned may_follow[] = {
-	[GREETED] = IN(NAMED) | IN(CLOSED),
-	[NAMED] = IN(NAMED) | IN(CHECKING) | IN(CLOSED),
-	[CHECKING] = IN(GREETED) | IN(PASSED) | IN(CLOSED),
+	[GREETED] =
+		IN(NAMED) | IN(CHECKING) | IN(SECURING) | IN(NAMING_PEER) | IN(CLOSED),
+	[NAMED] = IN(NAMED) | IN(CHECKING) | IN(SECURING) | IN(CLOSED),
+	[CHECKING] = IN(GREETED) | IN(EXCHANGE) | IN(LAST_WORD) | IN(PASSED) | IN(CLOSED),
+	[EXCHANGE] = IN(CHECKING) | IN(GREETED) | IN(CLOSED),
+	[LAST_WORD] = IN(PASSED) | IN(GREETED) | IN(CLOSED),
+	[SECURING] = IN(GREETED),
+	[NAMING_PEER] = IN(GREETED),
 	[PASSED] = 0,
 	[CLOSED] = 0,
 };
@@ -29,16 +56,35 @@ static void enter(struct login *l, enum state to)
 	l->state = to;
 }
 
-struct login *login_new(struct str hostname, const struct capa *capa)
+static void greet(struct login *l, struct str hostname, struct str challenge)
+{
+	buf_printf(&l->d.out, "+OK " STR_FMT " POP3 server ready", STR_ARG(hostname));
+	if (l->capa.apop) {
+		buf_put(&l->challenge, challenge);
+		buf_printf(&l->d.out, " " STR_FMT, STR_ARG(challenge));
+	}
+	buf_put(&l->d.out, STR("\r\n"));
+}
+
+struct login *login_new(struct str hostname, struct str challenge,
+			const struct capa *capa)
 {
 	struct login *l = xalloc(sizeof *l);
 
 	l->state = GREETED;
 	l->capa = *capa;
 	dialogue_init(&l->d);
+	buf_init(&l->challenge, challenge.n);
+	buf_init(&l->mechanism, DIALOGUE_LINE_MAX);
 	buf_init_secret(&l->user, DIALOGUE_LINE_MAX);
-	buf_printf(&l->d.out, "+OK " STR_FMT " POP3 server ready\r\n", STR_ARG(hostname));
+	greet(l, hostname, challenge);
 	return l;
+}
+
+static void forget(struct login *l)
+{
+	buf_fini_secret(&l->password);
+	l->asked = (struct login_question){0};
 }
 
 void login_free(struct login **lp)
@@ -48,23 +94,32 @@ void login_free(struct login **lp)
 	if (l == NULL)
 		return;
 	dialogue_fini(&l->d);
+	buf_fini(&l->challenge);
+	buf_fini(&l->mechanism);
 	buf_fini_secret(&l->user); /* people type passwords here, too */
-	buf_fini_secret(&l->password);
+	forget(l);
 	xfree(lp);
 }
 
-/* ---- the commands ----------------------------------------------------------- */
+/* ---- name and password -------------------------------------------------------- */
 
-static void run_capa(struct login *l, struct str args)
+static void ask(struct login *l, enum login_kind kind, bool has_proof)
 {
-	(void)args;
-	capa_reply(&l->d.out, &l->capa, false);
+	l->asked = (struct login_question){.kind = kind,
+					   .user = buf_str(&l->user),
+					   .proof = buf_str(&l->password),
+					   .has_proof = has_proof,
+					   .challenge = buf_str(&l->challenge),
+					   .mechanism = buf_str(&l->mechanism)};
+	enter(l, CHECKING);
 }
 
 static void run_user(struct login *l, struct str args)
 {
 	if (!l->capa.plaintext) {
-		dialogue_refuse(&l->d, "[AUTH] a password in clear needs TLS here");
+		dialogue_refuse(
+			&l->d, l->capa.tls ? "[AUTH] no password in clear is taken here"
+					   : "[AUTH] a password in clear needs TLS here");
 		return;
 	}
 	buf_clear(&l->user);
@@ -78,7 +133,133 @@ static void run_pass(struct login *l, struct str args)
 {
 	buf_init_secret(&l->password, DIALOGUE_LINE_MAX);
 	buf_put(&l->password, args);
-	enter(l, CHECKING);
+	ask(l, LOGIN_PASSWORD, true);
+}
+
+/* The digest has no space, and a name may have. */
+static void run_apop(struct login *l, struct str args)
+{
+	const char *space = memrchr(args.p, ' ', args.n);
+
+	if (!l->capa.apop || l->challenge.n == 0) {
+		dialogue_refuse(&l->d, "[AUTH] no APOP here");
+		return;
+	}
+	if (space == NULL || space == args.p || space + 1 == args.p + args.n) {
+		dialogue_refuse(&l->d, "argument missing");
+		return;
+	}
+
+	size_t name = (size_t)(space - args.p);
+
+	buf_clear(&l->user);
+	buf_put(&l->user, (struct str){args.p, name});
+	buf_init_secret(&l->password, DIALOGUE_LINE_MAX);
+	buf_put(&l->password, (struct str){space + 1, args.n - name - 1});
+	ask(l, LOGIN_APOP, true);
+}
+
+/* ---- SASL --------------------------------------------------------------------- */
+
+/* take_response - base64 into the password's place; false: it is none */
+static bool take_response(struct login *l, struct str text)
+{
+	buf_init_secret(&l->password, LOGIN_RESPONSE_MAX);
+	if (base64_decode(text, &l->password))
+		return true;
+	buf_fini_secret(&l->password);
+	return false;
+}
+
+static void run_auth(struct login *l, struct str args)
+{
+	struct str mechanism = str_word(&args);
+	bool initial = args.n > 0;
+
+	if (mechanism.n == 0) {
+		capa_mechanisms_reply(&l->d.out, &l->capa);
+		return;
+	}
+	if (!capa_has_mechanism(&l->capa, mechanism)) {
+		dialogue_refuse(&l->d, "[AUTH] no such mechanism here");
+		return;
+	}
+	/* RFC 5034 s4: a response that is empty, and not missing, is "=". */
+	if (initial && !take_response(l, str_eq(args, STR("=")) ? STR("") : args)) {
+		dialogue_refuse(&l->d, "this is not base64");
+		return;
+	}
+	buf_clear(&l->mechanism);
+	buf_put(&l->mechanism, mechanism);
+	ask(l, LOGIN_SASL, initial);
+}
+
+static void say_octets(struct login *l, struct str octets)
+{
+	buf_put(&l->d.out, STR("+ "));
+	base64_encode(octets, &l->d.out);
+	buf_put(&l->d.out, STR("\r\n"));
+	dialogue_longest(&l->d, LOGIN_RESPONSE_MAX + 2);
+}
+
+/* end_exchange - lines are commands again */
+static void end_exchange(struct login *l)
+{
+	forget(l);
+	dialogue_longest(&l->d, DIALOGUE_LINE_MAX);
+}
+
+static void break_off(struct login *l, const char *why)
+{
+	end_exchange(l);
+	dialogue_refuse(&l->d, why);
+	enter(l, GREETED);
+}
+
+static void run_response(struct login *l, struct str line)
+{
+	if (str_eq(line, STR("*")))
+		break_off(l, "broken off");
+	else if (!take_response(l, line))
+		break_off(l, "this is not base64");
+	else if (l->state == EXCHANGE)
+		ask(l, LOGIN_SASL_STEP, true);
+	else if (l->password.n > 0)
+		break_off(l, "nothing more was asked");
+	else {
+		end_exchange(l);
+		enter(l, PASSED);
+	}
+}
+
+/* ---- the other commands ------------------------------------------------------- */
+
+static void run_capa(struct login *l, struct str args)
+{
+	(void)args;
+	capa_reply(&l->d.out, &l->capa, false);
+}
+
+static void run_stls(struct login *l, struct str args)
+{
+	(void)args;
+	if (l->capa.stls) {
+		buf_put(&l->d.out, STR("+OK begin TLS\r\n"));
+		enter(l, SECURING);
+	} else {
+		dialogue_refuse(&l->d, l->capa.tls ? "this is TLS" : "there is no TLS");
+	}
+}
+
+static void run_xclient(struct login *l, struct str args)
+{
+	if (!l->capa.xclient || l->begun) {
+		dialogue_refuse(&l->d, l->capa.xclient ? "only before all else"
+						       : "unknown command");
+		return;
+	}
+	l->peer = args;
+	enter(l, NAMING_PEER);
 }
 
 static void run_quit(struct login *l, struct str args)
@@ -90,26 +271,32 @@ static void run_quit(struct login *l, struct str args)
 
 #define LOGIN_FIRST "log in first"
 
+enum arguments { WITHOUT, WITH, EITHER };
+
 static const struct verb {
 	struct str name;
 	unsigned states; /* where the RFC allows it */
-	bool argument;   /* has one, or has none */
+	enum arguments arguments;
 	void (*run)(struct login *l, struct str args);
 	const char *not_now; /* said in the other states */
 } verbs[] = {
 	/* clang-format off */
-	{STR_INIT("CAPA"), IN(GREETED) | IN(NAMED), false, run_capa, NULL},
-	{STR_INIT("USER"), IN(GREETED) | IN(NAMED), true,  run_user, NULL},
-	{STR_INIT("PASS"), IN(NAMED),               true,  run_pass, "USER comes first"},
-	{STR_INIT("QUIT"), IN(GREETED) | IN(NAMED), false, run_quit, NULL},
-	{STR_INIT("STAT"), 0, false, NULL, LOGIN_FIRST},
-	{STR_INIT("LIST"), 0, false, NULL, LOGIN_FIRST},
-	{STR_INIT("UIDL"), 0, false, NULL, LOGIN_FIRST},
-	{STR_INIT("RETR"), 0, false, NULL, LOGIN_FIRST},
-	{STR_INIT("TOP"),  0, false, NULL, LOGIN_FIRST},
-	{STR_INIT("DELE"), 0, false, NULL, LOGIN_FIRST},
-	{STR_INIT("RSET"), 0, false, NULL, LOGIN_FIRST},
-	{STR_INIT("NOOP"), 0, false, NULL, LOGIN_FIRST},
+	{STR_INIT("CAPA"), IN(GREETED) | IN(NAMED), WITHOUT, run_capa, NULL},
+	{STR_INIT("USER"), IN(GREETED) | IN(NAMED), WITH,    run_user, NULL},
+	{STR_INIT("PASS"), IN(NAMED),               WITH,    run_pass, "USER comes first"},
+	{STR_INIT("APOP"), IN(GREETED) | IN(NAMED), WITH,    run_apop, NULL},
+	{STR_INIT("AUTH"), IN(GREETED) | IN(NAMED), EITHER,  run_auth, NULL},
+	{STR_INIT("STLS"), IN(GREETED) | IN(NAMED), WITHOUT, run_stls, NULL},
+	{STR_INIT("XCLIENT"), IN(GREETED),          EITHER,  run_xclient, "only before all else"},
+	{STR_INIT("QUIT"), IN(GREETED) | IN(NAMED), WITHOUT, run_quit, NULL},
+	{STR_INIT("STAT"), 0, WITHOUT, NULL, LOGIN_FIRST},
+	{STR_INIT("LIST"), 0, WITHOUT, NULL, LOGIN_FIRST},
+	{STR_INIT("UIDL"), 0, WITHOUT, NULL, LOGIN_FIRST},
+	{STR_INIT("RETR"), 0, WITHOUT, NULL, LOGIN_FIRST},
+	{STR_INIT("TOP"),  0, WITHOUT, NULL, LOGIN_FIRST},
+	{STR_INIT("DELE"), 0, WITHOUT, NULL, LOGIN_FIRST},
+	{STR_INIT("RSET"), 0, WITHOUT, NULL, LOGIN_FIRST},
+	{STR_INIT("NOOP"), 0, WITHOUT, NULL, LOGIN_FIRST},
 	/* clang-format on */
 };
 
@@ -130,16 +317,67 @@ static void run_line(struct login *l, struct str line)
 		dialogue_refuse(&l->d, "unknown command");
 	else if (!(v->states & IN(l->state)))
 		dialogue_refuse(&l->d, v->not_now);
-	else if (v->argument != (args.n > 0))
-		dialogue_refuse(&l->d, v->argument ? "argument missing"
-						   : "no argument expected");
+	else if (v->arguments != EITHER && (v->arguments == WITH) != (args.n > 0))
+		dialogue_refuse(&l->d, v->arguments == WITH ? "argument missing"
+							    : "no argument expected");
 	else
 		v->run(l, args);
 }
 
+/* ---- input --------------------------------------------------------------------- */
+
+/* is_stranger - a connection that begins so is none of ours: a browser that was sent
+ * here, another port's client.  0x16: a handshake of TLS. */
+static bool is_stranger(const struct login *l)
+{
+	static const struct str beginnings[] = {
+		STR_INIT("GET "),  STR_INIT("POST "),    STR_INIT("PUT "),
+		STR_INIT("HEAD "), STR_INIT("OPTIONS "), STR_INIT("DELETE "),
+		STR_INIT("PATCH"), STR_INIT("TRACE "),   STR_INIT("CONNECT "),
+		STR_INIT("PRI "),  STR_INIT("SSH-"),     STR_INIT("EHLO"),
+		STR_INIT("HELO"),  STR_INIT("LHLO"),     STR_INIT("MAIL FRO"),
+		STR_INIT("\x16"),
+	};
+	struct str first = {l->first, l->first_n};
+
+	for (size_t i = 0; i < countof(beginnings); i++)
+		if (str_istarts(first, beginnings[i]))
+			return true;
+	return false;
+}
+
+/* look - at how the connection begins, until the first line is whole */
+static void look(struct login *l, struct str in)
+{
+	size_t n = sizeof l->first - l->first_n;
+
+	if (n > in.n)
+		n = in.n;
+	memcpy(l->first + l->first_n, in.p, n);
+	l->first_n += n;
+}
+
+static void take_line(struct login *l, struct str line, bool whole, bool refused)
+{
+	bool exchange = l->state == EXCHANGE || l->state == LAST_WORD;
+
+	if (refused && exchange) { /* the refusal is said already */
+		end_exchange(l);
+		enter(l, GREETED);
+	} else if (whole && exchange) {
+		run_response(l, line);
+	} else if (whole) {
+		run_line(l, line);
+	}
+	if (whole || refused)
+		l->begun = true;
+}
+
 size_t login_feed(struct login *l, struct str in)
 {
-	struct str line;
+	struct str line = STR("");
+	unsigned bad = l->d.bad;
+	size_t replied = l->d.out.n;
 	bool whole;
 
 	if (login_want(l) != LOGIN_WANT_INPUT)
@@ -147,9 +385,16 @@ size_t login_feed(struct login *l, struct str in)
 
 	size_t used = dialogue_feed(&l->d, in, &line, &whole);
 
-	if (whole)
-		run_line(l, line);
-	if (l->d.ended)
+	if (!l->begun) {
+		look(l, (struct str){in.p, used});
+		if (is_stranger(l)) {
+			buf_cut(&l->d.out, replied);
+			enter(l, CLOSED);
+			return used;
+		}
+	}
+	take_line(l, line, whole, l->d.bad > bad && !whole);
+	if (l->d.ended && l->state != CLOSED)
 		enter(l, CLOSED);
 	return used;
 }
@@ -158,12 +403,23 @@ size_t login_feed(struct login *l, struct str in)
 
 enum login_want login_want(const struct login *l)
 {
-	if (l->state == CLOSED)
+	switch (l->state) {
+	case CLOSED:
 		return LOGIN_WANT_CLOSE;
-	if (l->state == PASSED)
+	case PASSED:
 		return LOGIN_WANT_HAND_OVER;
-	if (l->state == CHECKING)
+	case CHECKING:
 		return LOGIN_WANT_CHECK;
+	case SECURING:
+		return LOGIN_WANT_TLS;
+	case NAMING_PEER:
+		return LOGIN_WANT_PEER;
+	case GREETED:
+	case NAMED:
+	case EXCHANGE:
+	case LAST_WORD:
+		break;
+	}
 	return dialogue_full(&l->d) ? LOGIN_WANT_WRITE : LOGIN_WANT_INPUT;
 }
 
@@ -177,25 +433,37 @@ void login_written(struct login *l)
 	dialogue_written(&l->d);
 }
 
-struct str login_user(const struct login *l)
+struct login_question login_question(const struct login *l)
 {
-	return buf_str(&l->user);
+	must(l->state == CHECKING);
+	return l->asked;
 }
 
-struct str login_password(const struct login *l)
+bool login_exchanging(const struct login *l)
 {
-	return buf_str(&l->password);
+	return l->state == EXCHANGE ||
+	       (l->state == CHECKING && l->asked.kind == LOGIN_SASL_STEP);
 }
 
-void login_accepted(struct login *l)
+void login_accepted(struct login *l, struct str last_word)
 {
-	buf_fini_secret(&l->password);
-	enter(l, PASSED);
+	if (last_word.n > 0)
+		say_octets(l, last_word);
+	enter(l, last_word.n > 0 ? LAST_WORD : PASSED);
+	forget(l);
+}
+
+void login_challenge(struct login *l, struct str octets)
+{
+	must(l->asked.kind == LOGIN_SASL || l->asked.kind == LOGIN_SASL_STEP);
+	say_octets(l, octets);
+	enter(l, EXCHANGE);
+	forget(l);
 }
 
 static void failed(struct login *l, struct str reply)
 {
-	buf_fini_secret(&l->password);
+	end_exchange(l);
 	buf_put(&l->d.out, reply);
 	enter(l, ++l->tries < LOGIN_TRIES_MAX ? GREETED : CLOSED);
 }
@@ -205,7 +473,41 @@ void login_refused(struct login *l)
 	failed(l, STR("-ERR [AUTH] name or password is wrong\r\n"));
 }
 
+void login_expired(struct login *l)
+{
+	failed(l, STR("-ERR [AUTH] password has expired, change it first\r\n"));
+}
+
 void login_try_again(struct login *l)
 {
 	failed(l, STR("-ERR [SYS/TEMP] cannot check passwords now, try again later\r\n"));
+}
+
+/* ---- what changes under way --------------------------------------------------- */
+
+void login_tls_begun(struct login *l, const struct capa *capa)
+{
+	l->capa = *capa;
+	l->begun = true;
+	buf_clear(&l->user);
+	buf_clear(&l->challenge);
+	enter(l, GREETED);
+}
+
+struct str login_peer(const struct login *l)
+{
+	must(l->state == NAMING_PEER);
+	return l->peer;
+}
+
+void login_peer_known(struct login *l, bool understood, const struct capa *capa)
+{
+	l->capa = *capa;
+	if (understood)
+		buf_put(&l->d.out, STR("+OK\r\n"));
+	else
+		dialogue_refuse(&l->d, "not understood");
+	enter(l, GREETED);
+	if (l->d.ended)
+		enter(l, CLOSED);
 }

@@ -336,11 +336,6 @@ size_t pop3_message(const struct pop3 *s)
 	return s->message;
 }
 
-bool pop3_whole(const struct pop3 *s)
-{
-	return s->retr;
-}
-
 static void begin_reply(struct pop3 *s)
 {
 	s->reply_at = s->d.out.n;

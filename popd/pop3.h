@@ -57,7 +57,6 @@ void pop3_written(struct pop3 *s);
 /* ---- a message ------------------------------------------------------------------ */
 
 size_t pop3_message(const struct pop3 *s); /* index of the entry that is wanted */
-bool pop3_whole(const struct pop3 *s);     /* all of it: RETR */
 
 struct pop3_body {
 	struct str trace;    /* the recipient's own lines, in stored form; copied */

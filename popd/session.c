@@ -8,13 +8,17 @@
 #include "lib/log.h"
 #include "lib/server.h"
 #include "popd/pop3.h"
+#include "store/account.h"
 #include "store/id.h"
+#include "store/standing.h"
 #include "store/store.h"
 
 struct session {
 	struct store *store;
 	struct conn *conn;
 	const struct handover *from;
+	struct account account;
+	struct capa capa;
 	struct maildrop *maildrop;
 	struct pop3 *pop3;
 	struct message *message; /* the one being sent, or the last one */
@@ -25,7 +29,7 @@ struct session {
 static void log_trouble(const struct session *s, const char *event, const struct err *e)
 {
 	log_event(LOG_LV_ERROR, event, kv_s("sid", s->conn->sid),
-		  kv_s("account", s->from->account.name.s), kv_err(e));
+		  kv_s("account", s->from->account), kv_err(e));
 }
 
 /* ---- the maildrop ------------------------------------------------------------------ */
@@ -44,7 +48,7 @@ static int refuse(struct session *s, struct str reply, const char *why)
 static uint64_t wait_s(const struct session *s)
 {
 	uint64_t last = maildrop_last_open_ms(s->maildrop);
-	uint64_t next = last + s->from->capa.login_delay_s * 1000;
+	uint64_t next = last + s->capa.login_delay_s * 1000;
 	uint64_t now = clock_unix_ms();
 
 	/* A clock that was set back must not lock anybody out. */
@@ -59,8 +63,35 @@ static void touch(const struct session *s)
 {
 	struct err e = {0};
 
-	if (s->from->capa.login_delay_s > 0 && maildrop_touch(s->maildrop, &e) < 0)
+	if (s->capa.login_delay_s > 0 && maildrop_touch(s->maildrop, &e) < 0)
 		log_trouble(s, "pop3.touch.failed", &e);
+}
+
+/* no_maildrop - when it cannot be opened, now or at all */
+static int no_maildrop(struct session *s, const struct err *why)
+{
+	log_trouble(s, "pop3.maildrop.failed", why);
+	if (why->class == ERR_PERM)
+		return refuse(s, STR("-ERR [SYS/PERM] there is no maildrop\r\n"),
+			      "no maildrop");
+	return refuse(s, STR("-ERR [SYS/TEMP] maildrop cannot be opened\r\n"),
+		      "no maildrop");
+}
+
+/* find_account - of the incarnation that logged in, and not one that was made meanwhile */
+static int find_account(struct session *s)
+{
+	struct err e = {0};
+	struct name name;
+	bool found = false;
+
+	if (name_read(str_of(s->from->account), &name) &&
+	    account_find(s->store, &name, &s->account, &found, &e) < 0)
+		return no_maildrop(s, &e);
+	if (found && s->account.uid == s->from->uid)
+		return 0;
+	err_set(&e, ERR_PERM, "5.2.1", "the account is not there any more");
+	return no_maildrop(s, &e);
 }
 
 static int open_maildrop(struct session *s)
@@ -68,14 +99,8 @@ static int open_maildrop(struct session *s)
 	struct err e = {0};
 	char reply[80];
 
-	if (maildrop_open(s->store, &s->from->account, &s->maildrop, &e) < 0) {
-		log_trouble(s, "pop3.maildrop.failed", &e);
-		if (e.class == ERR_PERM)
-			return refuse(s, STR("-ERR [SYS/PERM] there is no maildrop\r\n"),
-				      "no maildrop");
-		return refuse(s, STR("-ERR [SYS/TEMP] maildrop cannot be opened\r\n"),
-			      "no maildrop");
-	}
+	if (maildrop_open(s->store, &s->account, &s->maildrop, &e) < 0)
+		return no_maildrop(s, &e);
 	if (s->maildrop == NULL)
 		return refuse(s,
 			      STR("-ERR [IN-USE] another session has this maildrop\r\n"),
@@ -138,8 +163,18 @@ static struct maildrop_entry *entry(struct session *s)
 	return maildrop_entry(s->maildrop, pop3_message(s->pop3));
 }
 
-/* open_checked - what is sent after this was stored by us, to the last octet.  TOP
- * reads too little of the message to compare its checksum. */
+/* is_as_listed - LIST says the size, and TOP ends the header, by the maildrop's line */
+static bool is_as_listed(struct session *s, const struct maildrop_entry *en)
+{
+	const struct message_info *mi = message_info(s->message);
+
+	return mi->stored == en->stored && mi->header_end == en->header_end &&
+	       mi->size + maildrop_trace(s->maildrop, en).n == en->size;
+}
+
+/* open_checked - what is sent after this was stored by us, to the last octet.  That of TOP
+ * too, though it means to read all of a message of which little is sent: what is damaged
+ * can end the reply where it pleases, and the client takes the rest for the next one. */
 static int open_checked(struct session *s, const struct maildrop_entry *en, struct err *e)
 {
 	message_close(&s->message);
@@ -148,11 +183,11 @@ static int open_checked(struct session *s, const struct maildrop_entry *en, stru
 	if (s->message == NULL)
 		return err_set(e, ERR_PERM, "5.3.0", "message %s is missing",
 			       id_print(en->id).c);
-	if (message_info(s->message)->stored != en->stored)
+	if (!is_as_listed(s, en))
 		return err_set(e, ERR_PERM, "5.3.0",
 			       "message %s has not the length that the maildrop says",
 			       id_print(en->id).c);
-	return pop3_whole(s->pop3) ? message_verify(s->message, e) : 0;
+	return message_verify(s->message, e);
 }
 
 /* for_now - a shortage passes; what is missing or damaged stays so */
@@ -164,8 +199,8 @@ static bool for_now(const struct err *e)
 static void unreadable(struct session *s, const struct err *e)
 {
 	log_event(LOG_LV_ERROR, "pop3.message.unreadable", kv_s("sid", s->conn->sid),
-		  kv_s("account", s->from->account.name.s),
-		  kv_s("id", id_print(entry(s)->id).c), kv_err(e));
+		  kv_s("account", s->from->account), kv_s("id", id_print(entry(s)->id).c),
+		  kv_err(e));
 }
 
 static int open_message(struct session *s)
@@ -240,6 +275,8 @@ static int commit(struct session *s)
 		log_trouble(s, "pop3.commit.failed", &e);
 	else if (e.class != ERR_NONE)
 		log_trouble(s, "pop3.commit.untidy", &e);
+	if (e.class != ERR_NONE)
+		store_alarm(s->store);
 	maildrop_close(&s->maildrop);
 	pop3_committed(s->pop3, rc == 0);
 	err_set(&s->end, ERR_PEER, "4.0.0", rc == 0 ? "quit" : "quit, not committed");
@@ -274,8 +311,7 @@ static void converse(struct session *s)
 {
 	size_t n = maildrop_count(s->maildrop);
 
-	s->pop3 = pop3_new(&s->from->capa, n > 0 ? maildrop_entry(s->maildrop, 0) : NULL,
-			   n);
+	s->pop3 = pop3_new(&s->capa, n > 0 ? maildrop_entry(s->maildrop, 0) : NULL, n);
 	while (step(s, pop3_want(s->pop3)) == 0)
 		;
 	message_close(&s->message);
@@ -287,14 +323,19 @@ void session_run(struct store *store, struct conn *c, const struct handover *h)
 	struct pop3_counts counts = {0};
 
 	s.idle_ms = (uint32_t)(store_settings(store)->pop3.idle_timeout_s * 1000);
-	if (open_maildrop(&s) == 0) {
+	s.capa = (struct capa){.plaintext = h->plaintext,
+			       .tls = h->tls,
+			       .login_delay_s = store_settings(store)->pop3.login_delay_s,
+			       .mechanisms = h->mechanisms};
+	if (find_account(&s) == 0 && open_maildrop(&s) == 0) {
 		converse(&s);
 		counts = pop3_counts(s.pop3);
 	}
 	maildrop_close(&s.maildrop);
 	pop3_free(&s.pop3);
 	log_event(LOG_LV_INFO, "pop3.session", kv_s("sid", c->sid),
-		  kv_s("account", h->account.name.s), kv_s("peer", c->peer),
-		  kv_u("retrieved", counts.retrieved), kv_u("removed", counts.removed),
-		  kv_u("octets", counts.octets), kv_s("end", s.end.text));
+		  kv_s("account", h->account), kv_s("peer", c->peer),
+		  kv_s("tls", h->tls ? "yes" : "no"), kv_u("retrieved", counts.retrieved),
+		  kv_u("removed", counts.removed), kv_u("octets", counts.octets),
+		  kv_s("end", s.end.text));
 }

@@ -13,10 +13,12 @@
 #ifndef SESSION_H
 #define SESSION_H
 
-#include "popd/front.h"
+#include "lib/conn.h"
+#include "popd/handover.h"
 
 struct store;
 
+/* `c` is what a login process handed over, and `h` what it said of it. */
 void session_run(struct store *store, struct conn *c, const struct handover *h);
 
 #endif

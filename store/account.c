@@ -10,11 +10,10 @@
 #include "store/store_int.h"
 #include "store/tree.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
-static const char kind[] = "popstore-profile";
+const char account_kind[] = "popstore-profile";
 static const char template_local[] = "default";
 
 static const struct {
@@ -25,6 +24,7 @@ static const struct {
 	{ACCOUNT_DISMAIL, "DISMAIL"},
 	{ACCOUNT_DISUSER, "DISUSER"},
 	{ACCOUNT_LOCKPWD, "LOCKPWD"},
+	{ACCOUNT_PWD_ELSEWHERE, "PWD_ELSEWHERE"},
 	/* clang-format on */
 };
 
@@ -78,9 +78,9 @@ static void put_flags(struct record_writer *w, unsigned set)
 	buf_fini(&b);
 }
 
-static void print(const struct account *a, struct record_writer *w)
+void account_print(const struct account *a, struct record_writer *w)
 {
-	record_begin(w, kind);
+	record_begin(w, account_kind);
 	record_put(w, "name", str_of(a->name.s));
 	record_put(w, "uid", str_of(id_print(a->uid).c));
 	record_put_u64(w, "created", a->created_ms);
@@ -138,7 +138,7 @@ static bool take_quota(struct str text, uint64_t *out)
 	       (strcmp(quota, "none") == 0 || str_u64(str_of(quota), out));
 }
 
-static bool parse(struct str text, const struct name *name, struct account *out)
+bool account_parse(struct str text, const struct name *name, struct account *out)
 {
 	char uid[ID_CHARS + 1], stored_name[NAME_OCTETS + 1];
 
@@ -153,7 +153,31 @@ static bool parse(struct str text, const struct name *name, struct account *out)
 	       record_get_u64(text, "overdraft", &out->overdraft);
 }
 
-int account_find(struct store *s, const struct name *name, struct account *out,
+bool account_of_another(struct str text, const struct name *name, struct account *out)
+{
+	struct name other = {0};
+	struct buf b;
+	bool is_name;
+
+	buf_init(&b, NAME_OCTETS);
+	is_name = record_get(text, "name", &b) && name_read(buf_str(&b), &other) &&
+		  !buf_over(&b);
+	buf_fini(&b);
+	return is_name && strcmp(other.s, name->s) != 0 &&
+	       account_parse(text, &other, out);
+}
+
+static int not_ours(struct str text, const struct name *name, struct err *e)
+{
+	struct account other;
+
+	if (account_of_another(text, name, &other))
+		return err_set(e, ERR_TEMP, "4.3.0", "profile of %s is that of %s",
+			       name->s, other.name.s);
+	return err_set(e, ERR_TEMP, "4.3.0", "profile of %s is not well formed", name->s);
+}
+
+int account_read(struct store *s, const struct name *name, struct account *out,
 		 bool *found, struct err *e)
 {
 	struct place place;
@@ -162,12 +186,81 @@ int account_find(struct store *s, const struct name *name, struct account *out,
 
 	name_place("accounts", name, "profile", &place);
 	buf_init(&text, RECORD_MAX);
-	rc = store_read_record(s, place.path, kind, &text, found, e);
-	if (rc == 0 && *found && !parse(buf_str(&text), name, out))
-		rc = err_set(e, ERR_TEMP, "4.3.0", "profile of %s is not well formed",
-			     name->s);
+	rc = store_read_record(s, place.path, account_kind, &text, found, e);
+	if (rc == 0 && *found && !account_parse(buf_str(&text), name, out))
+		rc = not_ours(buf_str(&text), name, e);
 	buf_fini(&text);
 	return rc;
+}
+
+/* has_lines - its maildrop, if only one octet of them.  An empty file tells nothing: a
+ * delivery makes one, and finds out only then that the account was deleted. */
+static int has_lines(struct store *s, const struct name *name, bool *has, struct err *e)
+{
+	struct storage_file *f;
+	struct place place;
+	uint64_t size = 0;
+	bool found;
+	int rc;
+
+	*has = false;
+	name_place("accounts", name, "maildrop", &place);
+	if (storage_file_open(store_root(s), place.path, STORAGE_READ, &f, &found, e) < 0)
+		return -1;
+	if (!found)
+		return 0;
+	rc = storage_file_size(f, &size, e);
+	*has = size > 0;
+	storage_file_close(&f);
+	return rc;
+}
+
+/* is_lost - lines of a maildrop stand there alone.  A deletion removes them before its mark,
+ * so of one that goes on meanwhile either the mark is seen or no lines behind it. */
+static int is_lost(struct store *s, const struct name *name, bool *lost, struct err *e)
+{
+	bool deleted;
+
+	if (has_lines(s, name, lost, e) < 0)
+		return -1;
+	if (!*lost)
+		return 0;
+	if (account_has(s, name, "deleted", &deleted, e) < 0)
+		return -1;
+	if (!deleted)
+		return has_lines(s, name, lost, e);
+	*lost = false;
+	return 0;
+}
+
+int account_find(struct store *s, const struct name *name, struct account *out,
+		 bool *found, struct err *e)
+{
+	bool lost;
+
+	if (account_read(s, name, out, found, e) < 0)
+		return -1;
+	if (*found)
+		return 0;
+	if (is_lost(s, name, &lost, e) < 0)
+		return -1;
+	if (!lost)
+		return store_has_tree(s, "accounts", e);
+	/* Or it was made since, and has mail already. */
+	if (account_read(s, name, out, found, e) < 0 || *found)
+		return *found ? 0 : -1;
+	return err_set(e, ERR_TEMP, "4.3.0",
+		       "profile of %s is lost, its maildrop is not; "
+		       "'popstore check --repair' makes it again",
+		       name->s);
+}
+
+bool account_is_whole(struct str text, const struct name *name, struct account *out)
+{
+	struct err e;
+
+	return record_check(text, account_kind, "", &e) == 0 &&
+	       account_parse(text, name, out);
 }
 
 /* ---- making and changing ---------------------------------------------------------------- */
@@ -196,22 +289,33 @@ static int exists_already(const struct account *a, struct err *e)
 	return err_set(e, ERR_PERM, "5.1.3", "account %s exists already", a->name.s);
 }
 
-static int does_not_exist(const struct name *name, struct err *e)
+int account_does_not_exist(const struct name *name, struct err *e)
 {
 	return err_set(e, ERR_PERM, "5.1.1", "there is no account %s", name->s);
+}
+
+/* is_damaged - there is one, and nobody can tell what it says */
+static int is_damaged(const struct account *a, struct err *e)
+{
+	if (record_is_damage(e))
+		err_add(e,
+			"%s may have mail: 'popstore check --repair' mends it, 'popstore "
+			"delete --yes' removes it",
+			a->name.s);
+	return -1;
 }
 
 static int check_new(struct store *s, const struct account *a, struct err *e)
 {
 	struct forwarding f = {0};
-	struct place profile;
+	struct account old;
 	struct domain d;
 	bool found;
 
-	name_place("accounts", &a->name, "profile", &profile);
-	if (domain_get(s, &a->name, &d, e) < 0 ||
-	    storage_exists(store_root(s), profile.path, &found, e) < 0)
+	if (domain_get(s, &a->name, &d, e) < 0)
 		return -1;
+	if (account_find(s, &a->name, &old, &found, e) < 0)
+		return is_damaged(a, e);
 	if (found)
 		return exists_already(a, e);
 	if (forwarding_find(s, &a->name, &f, &found, e) < 0)
@@ -223,42 +327,14 @@ static int check_new(struct store *s, const struct account *a, struct err *e)
 		     : 0;
 }
 
-/* clear_leftovers - what a deletion that a crash stopped left in the directory; the
- * profile went first, so nobody can reach it.  A deletion that still runs holds the
- * lease, and would take the new account's files for its own. */
-static int clear_leftovers(struct store *s, const struct name *name, struct err *e)
-{
-	struct storage_lease *lease;
-	struct place dir, session;
-	bool found;
-
-	name_place("accounts", name, NULL, &dir);
-	name_place("accounts", name, "session", &session);
-	if (storage_exists(store_root(s), dir.path, &found, e) < 0)
-		return -1;
-	if (!found)
-		return 0;
-	if (storage_lease_take(store_root(s), session.path, &lease, e) < 0)
-		return e->sys == ENOENT ? 0 : -1; /* it has just gone */
-	if (lease == NULL)
-		return err_set(e, ERR_TEMP, "4.2.1",
-			       "%s is being deleted; try again when that is done",
-			       name->s);
-
-	int rc = storage_remove_tree(store_root(s), dir.path, e);
-
-	storage_lease_drop(&lease);
-	return rc;
-}
-
-static int put(struct store *s, const struct account *a, int how, bool *existed,
-	       struct err *e)
+int account_put(struct store *s, const struct account *a, int how, bool *existed,
+		struct err *e)
 {
 	struct record_writer w;
 	struct place place;
 
 	name_place("accounts", &a->name, "profile", &place);
-	print(a, &w);
+	account_print(a, &w);
 
 	int rc = storage_put(store_root(s), place.path, record_finish(&w), how, existed,
 			     e);
@@ -285,11 +361,12 @@ int account_create_locked(struct store *s, struct account *a, bool batch, struct
 	struct writer *w;
 	bool existed;
 
-	if (check_new(s, a, e) < 0 || clear_leftovers(s, &a->name, e) < 0 ||
+	if (check_new(s, a, e) < 0 || account_clear_locked(s, &a->name, e) < 0 ||
 	    store_writer(s, &w, e) < 0 || writer_id(w, false, &a->uid, e) < 0)
 		return -1;
 	a->created_ms = clock_unix_ms();
-	if (put(s, a, STORAGE_EXCLUSIVE | (batch ? 0 : STORAGE_DURABLE), &existed, e) < 0)
+	if (account_put(s, a, STORAGE_EXCLUSIVE | (batch ? 0 : STORAGE_DURABLE), &existed,
+			e) < 0)
 		return -1;
 	if (existed)
 		return exists_already(a, e);
@@ -326,120 +403,9 @@ int account_update(struct store *s, const struct account *a, struct err *e)
 		return -1;
 	rc = account_find(s, &a->name, &old, &found, e);
 	if (rc == 0)
-		rc = found && old.uid == a->uid ? put(s, a, STORAGE_DURABLE, NULL, e)
-						: does_not_exist(&a->name, e);
-	storage_file_close(&lock);
-	return rc;
-}
-
-/* take_away - removes the profile, durably: from here on nobody is told that the
- * account exists.  The lease stays with the caller until the rest is gone. */
-static int take_away(struct store *s, const struct name *name, struct account *out,
-		     struct storage_lease **lease, struct err *e)
-{
-	struct place profile, session;
-	bool found;
-
-	*lease = NULL;
-	if (account_find(s, name, out, &found, e) < 0)
-		return -1;
-	if (!found)
-		return does_not_exist(name, e);
-	name_place("accounts", name, "profile", &profile);
-	name_place("accounts", name, "session", &session);
-	if (storage_lease_take(store_root(s), session.path, lease, e) < 0)
-		return -1;
-	if (*lease == NULL)
-		return err_set(
-			e, ERR_TEMP, "4.2.1",
-			"%s is in use by a POP3 session; try again when it has ended",
-			name->s);
-	return storage_remove(store_root(s), profile.path, STORAGE_DURABLE, e);
-}
-
-/* let_go - of its messages, now that it is durably gone (P4), and of its directory */
-static int let_go(struct store *s, const struct account *a, struct err *e)
-{
-	struct place dir;
-
-	name_place("accounts", &a->name, NULL, &dir);
-	if (maildrop_release_all(s, a, e) < 0 ||
-	    storage_remove_tree(store_root(s), dir.path, e) < 0)
-		return err_add(e,
-			       "%s is deleted, but not all of its messages are; "
-			       "'popstore check --repair' releases the rest",
-			       a->name.s);
-	return 0;
-}
-
-int account_delete_locked(struct store *s, const struct name *name, struct err *e)
-{
-	struct storage_lease *lease;
-	struct account a;
-	int rc = take_away(s, name, &a, &lease, e);
-
-	if (rc == 0)
-		rc = let_go(s, &a, e);
-	storage_lease_drop(&lease);
-	return rc;
-}
-
-int account_delete(struct store *s, const struct name *name, struct err *e)
-{
-	struct storage_file *lock;
-	struct storage_lease *lease;
-	struct account a;
-	int rc;
-
-	if (tree_lock(store_root(s), &lock, e) < 0)
-		return -1;
-	rc = take_away(s, name, &a, &lease, e);
-	/* Letting go of thousands of messages takes time, and keeps nobody out but
-	 * those who would make this name again: they wait for the lease. */
-	storage_file_close(&lock);
-	if (rc == 0)
-		rc = let_go(s, &a, e);
-	storage_lease_drop(&lease);
-	return rc;
-}
-
-/* is_remnant - no profile, or an empty one that was linked while its octets never reached
- * the disk; an empty one beside a maildrop was emptied otherwise, and is damage */
-static int is_remnant(struct store *s, const struct name *name, bool *remnant,
-		      struct err *e)
-{
-	struct storage_file *f;
-	struct place profile, maildrop;
-	uint64_t size = 0;
-	bool found, has_mail = false;
-	int rc;
-
-	name_place("accounts", name, "profile", &profile);
-	name_place("accounts", name, "maildrop", &maildrop);
-	if (storage_file_open(store_root(s), profile.path, STORAGE_READ, &f, &found, e) <
-	    0)
-		return -1;
-	rc = found ? storage_file_size(f, &size, e) : 0;
-	storage_file_close(&f);
-	if (rc == 0 && found)
-		rc = storage_exists(store_root(s), maildrop.path, &has_mail, e);
-	*remnant = rc == 0 && size == 0 && !has_mail;
-	return rc;
-}
-
-int account_clear_remnant(struct store *s, const struct name *name, bool *cleared,
-			  struct err *e)
-{
-	struct storage_file *lock;
-
-	*cleared = false;
-	if (tree_lock(store_root(s), &lock, e) < 0)
-		return -1;
-
-	int rc = is_remnant(s, name, cleared, e);
-
-	if (rc == 0 && *cleared)
-		rc = clear_leftovers(s, name, e);
+		rc = found && old.uid == a->uid
+			     ? account_put(s, a, STORAGE_DURABLE, NULL, e)
+			     : account_does_not_exist(&a->name, e);
 	storage_file_close(&lock);
 	return rc;
 }
@@ -482,7 +448,7 @@ int account_walk(struct store *s, struct str pattern,
 {
 	struct walk w = {s, each, bad, ctx};
 
-	return tree_each(store_root(s), "accounts", pattern, walk_one, &w, e);
+	return tree_each(store_root(s), "accounts", pattern, walk_one, NULL, &w, e);
 }
 
 int account_each(struct store *s, struct str pattern,

@@ -9,6 +9,9 @@
  * A name stands for itself here, as a canonical name of the domain that holds it:
  * aliases, forwardings and subaddresses are for verdict_of() and auth_password().
  *
+ * A directory that has mail and neither a profile nor the mark of a deletion (`deleted`) is
+ * an account whose profile was lost; store/account_mend.h makes it again.
+ *
  * Threads: any; what changes names waits for one lock (store/tree.h).  Of two who
  *          update one account at once, the last one's record stands.
  * Tests: t/unit/store/account.c
@@ -26,6 +29,7 @@ enum account_flag {
 	ACCOUNT_DISMAIL = 1, /* gets no new mail; the owner may read what is there */
 	ACCOUNT_DISUSER = 2, /* the owner cannot log in; mail is still stored */
 	ACCOUNT_LOCKPWD = 4, /* the owner cannot change the password */
+	ACCOUNT_PWD_ELSEWHERE = 8, /* the password is never kept in the store */
 };
 
 struct account {
@@ -43,6 +47,8 @@ struct account_usage {
 	uint64_t messages, octets;
 };
 
+/* ERR_TEMP also where the profile is lost and the maildrop is not: there is an account, so
+ * nobody is told that there is none. */
 int account_find(struct store *s, const struct name *name, struct account *out,
 		 bool *found, struct err *e);
 /* Fills *out with the domain's defaults under this name, to change and create.
@@ -57,15 +63,13 @@ int account_create(struct store *s, struct account *a, bool batch, struct err *e
 int store_sync_batch(struct store *s, struct err *e);
 /* ERR_PERM when this incarnation (a->uid) is gone. */
 int account_update(struct store *s, const struct account *a, struct err *e);
-/* Removes the account and releases every message.  ERR_TEMP while a POP3 session
- * holds the maildrop.  Once the profile is gone it is deleted, durably, whatever
- * fails then: *e says so, and `popstore check --repair` releases the rest. */
+/* Removes the account and lets go of every message.  ERR_TEMP while a POP3 session
+ * holds the maildrop.  Once its profile is `deleted` it is gone, durably, whatever
+ * fails then: *e says so, and `popstore check --repair` does the rest. */
 int account_delete(struct store *s, const struct name *name, struct err *e);
-/* For check: removes what a crash left of an account that nobody can use: its directory
- * without a profile (a deletion that was stopped) or with an empty one (a batch that was
- * never synced).  *cleared is false when there is no such remnant. */
-int account_clear_remnant(struct store *s, const struct name *name, bool *cleared,
-			  struct err *e);
+/* The same for one whose profile is damaged or lost.  Where its maildrop does not say which
+ * messages it has, all of the store are looked at. */
+int account_delete_damaged(struct store *s, const struct name *name, struct err *e);
 /* What the maildrop holds: one read of its tail. */
 int account_usage(struct store *s, const struct account *a, struct account_usage *out,
 		  struct err *e);

@@ -1,13 +1,17 @@
 /* SPDX-License-Identifier: ISC */
 #include "store/check_int.h"
 
+#include "store/account_mend.h"
+#include "store/check_missing.h"
 #include "store/domain.h"
 #include "store/id.h"
 #include "store/maildrop.h"
 #include "store/message.h"
+#include "store/record.h"
 #include "store/store_int.h"
 
 #include <inttypes.h>
+#include <string.h>
 
 /* still_there - the session that removed it may have ended since we looked */
 static bool still_there(struct check *c, const struct account *a, uint64_t id)
@@ -16,21 +20,6 @@ static bool still_there(struct check *c, const struct account *a, uint64_t id)
 	struct err e;
 
 	return maildrop_state_of(c->s, a, id, &state, &e) == 0 && state == MAILDROP_HAS;
-}
-
-static void missing(struct check *c, const struct account *a,
-		    const struct maildrop_entry *en)
-{
-	struct err why = {0};
-	bool forgotten;
-
-	if (!still_there(c, a, en->id))
-		return;
-	forgotten = c->o->repair && maildrop_forget(c->s, a, en->id, &why) == 0;
-	check_report(c, "I6", forgotten,
-		     "%s: message %s is gone (volume %u); it cannot be brought back%s%s",
-		     a->name.s, id_print(en->id).c, en->volume, c->o->repair ? ", " : "",
-		     forgotten ? "the maildrop forgets it" : why.text);
 }
 
 static int not_held(struct check *c, const struct account *a,
@@ -48,7 +37,8 @@ static int not_held(struct check *c, const struct account *a,
 }
 
 static int check_entry(struct check *c, const struct account *a,
-		       const struct maildrop_entry *en, struct err *e)
+		       const struct maildrop_entry *en, struct missing *gone,
+		       struct err *e)
 {
 	const struct message_slot *slot;
 	struct message *m;
@@ -59,6 +49,7 @@ static int check_entry(struct check *c, const struct account *a,
 			     "%s: message %s is on volume %u, which is not in the "
 			     "configuration",
 			     a->name.s, id_print(en->id).c, en->volume);
+		check_away(c, en->volume);
 		return 0;
 	}
 	/* A damaged message is reported once, among the messages. */
@@ -68,7 +59,7 @@ static int check_entry(struct check *c, const struct account *a,
 		return 0;
 	}
 	if (m == NULL) {
-		missing(c, a, en);
+		missing_add(gone, en);
 		return 0;
 	}
 
@@ -84,9 +75,19 @@ static int check_entry(struct check *c, const struct account *a,
 			     "%s: the maildrop and message %s differ about its size",
 			     a->name.s, id_print(en->id).c);
 	else
-		check_saw(c, a->uid, en->id);
+		seen_put(&c->seen, a->uid, en->id);
 	message_close(&m);
 	return rc;
+}
+
+/* check_entries - what it says of its messages */
+static int check_entries(struct check *c, const struct account *a, struct maildrop *m,
+			 struct missing *gone, struct err *e)
+{
+	for (size_t i = 0; i < maildrop_count(m); i++)
+		if (check_entry(c, a, maildrop_entry(m, i), gone, e) < 0)
+			return -1;
+	return 0;
 }
 
 /* mend_maildrop - false when it stays as it is */
@@ -117,26 +118,156 @@ static int look_whole(struct check *c, const struct account *a, struct maildrop 
 		       a->name.s);
 }
 
-int check_account(struct check *c, const struct account *a, struct err *e)
+static int check_account(struct check *c, const struct account *a, struct err *e)
 {
+	struct missing gone = {0};
 	struct maildrop *m;
 	struct domain d;
 	struct err why;
 	bool found;
-	int rc = 0;
+	int rc;
 
 	if (domain_find(c->s, name_domain_of(&a->name), &d, &found, e) == 0 &&
 	    (!found || d.alias_of.s[0] != '\0'))
 		check_report(c, "I4", false, "account %s is in no domain of this store",
 			     a->name.s);
 	if (look_whole(c, a, &m, &why) < 0) {
+		/* What cannot be read now may be whole: making it again from what a
+		 * failing disk gives would lose the rest. */
+		if (why.sys != 0) {
+			check_report(c, "I5", false, "%s", why.text);
+			return 0;
+		}
 		if (!mend_maildrop(c, a, why.text))
 			return 0;
 		if (maildrop_look(c->s, a, &m, e) < 0)
 			return -1;
 	}
-	for (size_t i = 0; rc == 0 && i < maildrop_count(m); i++)
-		rc = check_entry(c, a, maildrop_entry(m, i), e);
+	rc = check_entries(c, a, m, &gone, e);
 	maildrop_close(&m);
+	if (rc == 0)
+		missing_report(c, a, &gone);
+	missing_free(&gone);
 	return rc;
+}
+
+/* stale_mark - an account that is there was not deleted.  Were its profile lost one day, the
+ * mark would say so. */
+static int stale_mark(struct check *c, const struct account *a, struct err *e)
+{
+	struct place place;
+	bool marked;
+
+	name_place("accounts", &a->name, "deleted", &place);
+	if (storage_exists(store_root(c->s), place.path, &marked, e) < 0)
+		return -1;
+	if (marked && c->o->repair && account_unmark(c->s, &a->name, &marked, e) < 0)
+		return -1;
+	if (marked)
+		check_report(c, "I4", c->o->repair,
+			     "account %s is there, and has the mark of a deletion",
+			     a->name.s);
+	return 0;
+}
+
+static void deleted_halfway(struct check *c, const struct name *name)
+{
+	struct err why = {0};
+	bool done = c->o->repair && account_finish_deletion(c->s, name, &why) == 0;
+
+	check_report(c, "I4", done, "account %s was deleted halfway%s%s", name->s,
+		     why.text[0] ? ": " : "", why.text);
+}
+
+static void remnant(struct check *c, const struct name *name)
+{
+	struct err why = {0};
+	bool cleared = false;
+
+	if (c->o->repair && account_clear_remnant(c->s, name, &cleared, &why) < 0)
+		cleared = false;
+	check_report(c, "I4", cleared, "account %s was added or deleted halfway%s%s",
+		     name->s, why.text[0] ? ": " : "", why.text);
+}
+
+/* is_at_work - somebody adds or deletes it just now, or has done so since we looked */
+static bool is_at_work(struct check *c, const struct name *name)
+{
+	struct err e;
+	bool halfway;
+
+	return account_is_halfway(c->s, name, &halfway, &e) == 0 && !halfway;
+}
+
+static void halfway(struct check *c, const struct name *name,
+		    enum account_standing standing)
+{
+	if (is_at_work(c, name))
+		return;
+	if (standing == ACCOUNT_DELETED)
+		deleted_halfway(c, name);
+	else
+		remnant(c, name);
+}
+
+/* no_account - of which nobody can tell the profile, for this reason */
+static int no_account(struct check *c, const struct name *name, const struct err *why,
+		      struct err *e)
+{
+	enum account_standing standing;
+	struct account a;
+	struct err other;
+
+	if (why->class != ERR_NONE && !record_is_damage(why))
+		check_report(c, "I2", false, "%s", why->text);
+	else if (account_standing(c->s, name, &standing, &other) < 0)
+		check_report(c, "I2", false, "%s", other.text);
+	else if (standing == ACCOUNT_DELETED || standing == ACCOUNT_REMNANT)
+		halfway(c, name, standing);
+	else if (standing != ACCOUNT_NOWHERE && why->class != ERR_NONE &&
+		 check_mend_profile(c, name, 0, "I2", why->text, &a))
+		return check_account(c, &a, e);
+	return 0;
+}
+
+static int check_own_place(struct check *c, const struct name *name, struct err *e)
+{
+	struct account a;
+	struct err why = {0};
+	bool found = false;
+
+	c->result->accounts++;
+	if (account_find(c->s, name, &a, &found, &why) < 0 || !found)
+		return no_account(c, name, &why, e);
+	return stale_mark(c, &a, e) < 0 ? -1 : check_account(c, &a, e);
+}
+
+/* check_place - a directory that somebody moved or copied goes to its own place, if it is
+ * that account's and nothing is there: else it would be made again without what this one
+ * knows */
+static int check_place(const char *path, const struct name *name, void *ctx,
+		       struct err *e)
+{
+	struct check *c = ctx;
+	struct place own;
+	bool moved = false;
+	struct err why;
+
+	name_place("accounts", name, NULL, &own);
+	if (strcmp(own.path, path) == 0)
+		return check_own_place(c, name, e);
+	if (memchr(name->s, '@', strlen(name->s)) == NULL)
+		return 0; /* nothing of ours */
+	if (c->o->repair && account_bring_home(c->s, path, name, &moved, &why) < 0)
+		moved = false;
+	check_report(c, "I4", moved, "%s is not in its place, which is %s%s", path,
+		     own.path,
+		     moved ? "" : ": move it there if nothing is there, else remove it");
+	/* What lies behind is still to come. */
+	return moved && strcmp(own.path, path) < 0 ? check_own_place(c, name, e) : 0;
+}
+
+int check_accounts(struct check *c, struct err *e)
+{
+	return round_names(&c->round, "accounts", check_place, c, e);
 }

@@ -5,8 +5,10 @@
 #include "store/maildrop.h"
 #include "store/message.h"
 #include "store/record.h"
+#include "store/standing.h"
 #include "store/store_int.h"
 
+#include <errno.h>
 #include <string.h>
 #include <xxhash.h>
 
@@ -21,6 +23,7 @@ struct recipient {
 	struct account account;
 	struct buf trace; /* percent-encoded */
 	uint64_t trace_n; /* octets of the trace itself */
+	uint64_t first;   /* a retry: the id of the first copy */
 	enum verdict_code result;
 	struct err why;
 };
@@ -40,6 +43,7 @@ struct delivery {
 	bool flushed;
 	XXH3_state_t *sum;
 	uint64_t stored;
+	uint64_t retry_since_ms;
 	bool running; /* counted by the writer */
 };
 
@@ -85,6 +89,12 @@ size_t delivery_recipients(const struct delivery *d)
 	return d->n;
 }
 
+void delivery_set_retry_key(struct delivery *d, struct retry_key key, uint64_t since_ms)
+{
+	d->info.key = key;
+	d->retry_since_ms = since_ms;
+}
+
 uint64_t delivery_id(const struct delivery *d)
 {
 	return d->info.id;
@@ -109,16 +119,43 @@ static void describe(struct delivery *d)
 	d->info.slots = d->slots;
 }
 
+/* is_ours - a shortage of this process, which no other volume would end */
+static bool is_ours(const struct err *e)
+{
+	return e->sys == EMFILE || e->sys == ENFILE || e->sys == ENOMEM;
+}
+
+/* begin_draft - on the volume whose turn it is, or the next that takes it: a disk that
+ * died or filled up a moment ago is no reason to refuse mail while others have room */
+static int begin_draft(struct delivery *d, struct err *e)
+{
+	struct message_path path = message_path(d->info.id);
+	struct err none;
+
+	for (size_t tries = 0; tries < d->s->n_volumes; tries++) {
+		struct volume *v = store_pick_volume(d->s, tries ? &none : e);
+
+		if (v == NULL || (tries > 0 && v == d->volume))
+			return -1;
+		d->volume = v;
+		if (storage_draft_begin(v->storage, path.s, &d->draft, e) == 0)
+			return 0;
+		if (is_ours(e))
+			return -1;
+		store_volume_refused(d->s, v);
+	}
+	return -1;
+}
+
 int delivery_open(struct delivery *d, struct err *e)
 {
 	must(d->draft == NULL);
-	d->volume = store_pick_volume(d->s, e);
-	if (d->volume == NULL || store_writer(d->s, &d->writer, e) < 0 ||
+	/* Before an id is taken: where nothing takes mail, the clock of ids stands still. */
+	if (store_takes_mail(d->s, e) < 0 || store_writer(d->s, &d->writer, e) < 0 ||
 	    writer_id(d->writer, true, &d->info.id, e) < 0)
 		return -1;
 	d->running = true;
-	if (storage_draft_begin(d->volume->storage, message_path(d->info.id).s, &d->draft,
-				e) < 0)
+	if (begin_draft(d, e) < 0)
 		return -1;
 	describe(d);
 	message_header_print(&d->info, &d->held);
@@ -180,7 +217,8 @@ static int finish(struct delivery *d, const struct delivery_totals *t, struct er
 
 /* ---- giving it to the recipients --------------------------------------------------- */
 
-static int hand_over(struct delivery *d, size_t i, int *verdict, struct err *e)
+static int hand_over(struct delivery *d, size_t i, struct maildrop_answer *answer,
+		     struct err *e)
 {
 	struct recipient *r = &d->rcpt[i];
 	struct maildrop_add add = {
@@ -191,31 +229,65 @@ static int hand_over(struct delivery *d, size_t i, int *verdict, struct err *e)
 		.stored = d->info.stored,
 		.header_end = d->info.header_end,
 		.trace = buf_str(&r->trace),
+		.key = d->info.key,
+		.since_ms = d->retry_since_ms,
 		.check_quota = true,
 	};
 
-	return maildrop_append(d->s, &r->account, &add, verdict, e);
+	return maildrop_append(d->s, &r->account, &add, answer, e);
+}
+
+/* has_line - neither refused nor a retry, so that the slot stays */
+static bool has_line(const struct recipient *r)
+{
+	return r->result == VERDICT_OK && r->first == 0;
 }
 
 static void deliver_one(struct delivery *d, size_t i)
 {
 	struct recipient *r = &d->rcpt[i];
-	int verdict = VERDICT_OK;
+	struct maildrop_answer answer;
 	struct err leak;
 
-	if (hand_over(d, i, &verdict, &r->why) < 0)
+	if (hand_over(d, i, &answer, &r->why) < 0)
 		r->result =
 			r->why.class == ERR_PERM ? VERDICT_NO_USER : VERDICT_TRY_AGAIN;
 	else
-		r->result = (enum verdict_code)verdict;
-	if (r->result == VERDICT_OK)
+		r->result = (enum verdict_code)answer.verdict;
+	r->first = answer.first;
+	if (has_line(r))
 		return;
 	/* If this fails the slot holds on, and `popstore check --repair` takes it for a
-	 * lost line: a message that was refused may arrive after all. */
+	 * lost line: a message that was refused may arrive after all, but no retry. */
 	if (message_release(d->s, d->volume->number, d->info.id, r->account.uid, &leak) <
 		    0 &&
 	    r->result == VERDICT_TRY_AGAIN)
 		err_add(&r->why, "%s", leak.text);
+}
+
+/* settle_releases - one that a power cut undoes looks like a lost line once the
+ * checkpoint has passed, and what was refused would arrive.  Where the sync fails the
+ * volume takes nothing more, and says so itself. */
+static void settle_releases(struct delivery *d)
+{
+	struct message_path path = message_path(d->info.id);
+	struct storage_file *f = NULL;
+	struct err ignored;
+	size_t released = 0;
+	bool found = false;
+
+	for (size_t i = 0; i < d->n; i++)
+		released += !has_line(&d->rcpt[i]);
+	if (released == 0)
+		return;
+	if (released == d->n)
+		(void)!storage_remove(d->volume->storage, path.s, STORAGE_DURABLE,
+				      &ignored);
+	else if (storage_file_open(d->volume->storage, path.s, STORAGE_WRITE, &f, &found,
+				   &ignored) == 0 &&
+		 found)
+		(void)!storage_file_sync(f, &ignored);
+	storage_file_close(&f);
 }
 
 int delivery_commit(struct delivery *d, const struct delivery_totals *t, struct err *e)
@@ -225,6 +297,7 @@ int delivery_commit(struct delivery *d, const struct delivery_totals *t, struct 
 		return -1;
 	for (size_t i = 0; i < d->n; i++)
 		deliver_one(d, i);
+	settle_releases(d);
 	writer_done(d->writer, d->info.id);
 	d->running = false;
 	return 0;
@@ -235,6 +308,12 @@ enum verdict_code delivery_result(const struct delivery *d, size_t i, struct err
 	must(i < d->n);
 	*why = d->rcpt[i].why;
 	return d->rcpt[i].result;
+}
+
+uint64_t delivery_first_id(const struct delivery *d, size_t i)
+{
+	must(i < d->n);
+	return d->rcpt[i].first;
 }
 
 int delivery_read(struct delivery *d, uint64_t offset, char *to, size_t n, size_t *got,

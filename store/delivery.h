@@ -10,6 +10,9 @@
  * appends: what it says of a recipient may be said to the MTA.  end() before
  * commit() leaves nothing behind.
  *
+ * A recipient who got the same message before, of which the MTA did not get the reply,
+ * lets it go again (store/retry.h).
+ *
  * Recipients are accounts; the same account twice holds one slot and gets one
  * copy.  Forwardings are resolved by the caller (channel/).
  *
@@ -21,6 +24,7 @@
 #define DELIVERY_H
 
 #include "store/account.h"
+#include "store/retry.h"
 #include "store/verdict.h"
 
 struct store;
@@ -45,6 +49,10 @@ struct delivery_totals {
 	uint64_t header_end; /* stored octets */
 };
 
+/* What a retry of this message would be known by, and since when it can have come before;
+ * before the commit.  Without it the message is taken for a new one. */
+void delivery_set_retry_key(struct delivery *d, struct retry_key key, uint64_t since_ms);
+
 /* Makes the message durable and gives it to the recipients.  -1: nobody got it (e
  * says why; for all recipients alike).  0: see delivery_result(). With no
  * recipients it fails a promise. */
@@ -54,6 +62,10 @@ int delivery_commit(struct delivery *d, const struct delivery_totals *t,
 /* Of slot i after a commit that returned 0: VERDICT_OK, OVER_QUOTA, TOO_LARGE,
  * NO_USER (deleted meanwhile), or TRY_AGAIN; *why says more for the last two. */
 enum verdict_code delivery_result(const struct delivery *d, size_t i, struct err *why);
+
+/* The same: the id under which the account got this message before, 0 if it did not.  Such
+ * a recipient is VERDICT_OK, and nothing was added to its maildrop. */
+uint64_t delivery_first_id(const struct delivery *d, size_t i);
 
 /* After open and all writes, committed or not: what was written, for handing it on
  * to sendmail(1).  Reads stored octets at `offset`. */

@@ -2,7 +2,7 @@
 #include "store/domain.h"
 
 #include "store/account_int.h"
-#include "store/forwarding.h"
+#include "store/domain_int.h"
 #include "store/record.h"
 #include "store/store_int.h"
 #include "store/tree.h"
@@ -19,16 +19,17 @@ static bool is_alias(const struct domain *d)
 
 /* ---- finding --------------------------------------------------------------------- */
 
-static int fill(struct store *s, struct str text, const struct name *name,
-		struct domain *out, struct err *e)
+/* parse - what the record says; without delimiters of its own, *out has none */
+static bool parse(struct str text, const struct name *name, struct domain *out)
 {
-	struct buf own, alias, delimiters;
+	struct buf own, alias, delimiters, recoverable;
 	struct err wrong;
 
 	*out = (struct domain){.name = *name};
 	buf_init(&own, NAME_OCTETS);
 	buf_init(&alias, NAME_OCTETS);
 	buf_init(&delimiters, sizeof out->delimiters - 1);
+	buf_init(&recoverable, sizeof "yes");
 	record_get(text, "name", &own);
 
 	bool ok = str_eq(buf_str(&own), str_of(name->s)) &&
@@ -37,15 +38,33 @@ static int fill(struct store *s, struct str text, const struct name *name,
 
 	out->own_delimiters = record_get(text, "delimiters", &delimiters);
 	ok = ok && !buf_over(&delimiters);
-	snprintf(out->delimiters, sizeof out->delimiters, "%s",
-		 out->own_delimiters ? buf_cstr(&delimiters)
-				     : store_settings(s)->store.delimiters);
+	record_get(text, "recoverable", &recoverable);
+	out->recoverable = str_eq(buf_str(&recoverable), STR("yes"));
+	snprintf(out->delimiters, sizeof out->delimiters, "%s", buf_cstr(&delimiters));
 	buf_fini(&own);
 	buf_fini(&alias);
 	buf_fini(&delimiters);
-	return ok ? 0
-		  : err_set(e, ERR_TEMP, "4.3.0",
-			    "record of domain %s is not well formed", name->s);
+	buf_fini(&recoverable);
+	return ok;
+}
+
+static int read_record(struct str text, const struct name *name, const char *what,
+		       struct domain *out, struct err *e)
+{
+	if (record_check(text, kind, what, e) < 0)
+		return -1;
+	return parse(text, name, out)
+		       ? 0
+		       : err_set(e, ERR_TEMP, "4.3.0",
+				 "record of domain %s is not well formed", name->s);
+}
+
+int domain_check_record(struct str text, const struct name *name, const char *what,
+			struct err *e)
+{
+	struct domain ignored;
+
+	return read_record(text, name, what, &ignored, e);
 }
 
 static int find(struct store *s, const struct name *name, struct domain *out, bool *found,
@@ -57,10 +76,14 @@ static int find(struct store *s, const struct name *name, struct domain *out, bo
 	name_place("domains", name, NULL, &place);
 	buf_init(&text, RECORD_MAX);
 
-	int rc = store_read_record(s, place.path, kind, &text, found, e);
+	int rc = storage_read(store_root(s), place.path, &text, found, e);
 
-	if (rc == 0 && *found)
-		rc = fill(s, buf_str(&text), name, out, e);
+	if (rc == 0)
+		rc = *found ? read_record(buf_str(&text), name, place.path, out, e)
+			    : store_has_tree(s, "domains", e);
+	if (rc == 0 && *found && !out->own_delimiters)
+		snprintf(out->delimiters, sizeof out->delimiters, "%s",
+			 store_settings(s)->store.delimiters);
 	buf_fini(&text);
 	return rc;
 }
@@ -162,6 +185,8 @@ static int put(struct store *s, const struct domain *d, struct err *e)
 		record_put(&w, "alias-of", str_of(d->alias_of.s));
 	if (d->own_delimiters)
 		record_put(&w, "delimiters", str_of(d->delimiters));
+	if (d->recoverable)
+		record_put(&w, "recoverable", STR("yes"));
 
 	int rc = storage_put(store_root(s), place.path, record_finish(&w),
 			     STORAGE_DURABLE, NULL, e);
@@ -170,20 +195,49 @@ static int put(struct store *s, const struct domain *d, struct err *e)
 	return rc;
 }
 
+/* has_profile - of its `default`, damaged or not */
+static int has_profile(struct store *s, const struct name *template, bool *found,
+		       struct err *e)
+{
+	struct place place;
+
+	name_place("accounts", template, "profile", &place);
+	return storage_exists(store_root(s), place.path, found, e);
+}
+
+/* replace - the operator's word counts for a record that is damaged.  Whether it was an alias
+ * nobody knows, so what the domain may hold must not be left in an alias. */
+static int replace(struct store *s, const struct domain *d, bool has_template,
+		   struct err *e)
+{
+	if (!is_alias(d))
+		return 0;
+	if (domain_check_unused(s, &d->name, e) < 0)
+		return -1;
+	return has_template ? err_set(e, ERR_PERM, "5.1.3",
+				      "%s was no alias: it has an account `default`; "
+				      "delete it before",
+				      d->name.s)
+			    : 0;
+}
+
 static int add(struct store *s, const struct domain *d, struct err *e)
 {
-	struct account a, template = {.quota = QUOTA_NONE};
+	struct account template = {.quota = QUOTA_NONE};
 	struct domain old;
 	bool found, has_template;
 
 	if (account_template_name(s, &d->name, &template.name, e) < 0 ||
-	    find(s, &d->name, &old, &found, e) < 0 ||
-	    account_find(s, &template.name, &a, &has_template, e) < 0)
+	    has_profile(s, &template.name, &has_template, e) < 0)
 		return -1;
-	/* One that lacks its template is what a crash in here left. */
-	if (found && (is_alias(&old) || is_alias(d) || has_template))
+	if (find(s, &d->name, &old, &found, e) < 0) {
+		if (!record_is_damage(e) || replace(s, d, has_template, e) < 0)
+			return -1;
+	} else if (found && (is_alias(&old) || is_alias(d) || has_template)) {
+		/* One that lacks its template is what a crash in here left. */
 		return err_set(e, ERR_PERM, "5.1.3", "domain %s exists already",
 			       d->name.s);
+	}
 	if (check_alias(s, d, e) < 0 || check_delimiters(d, e) < 0 || put(s, d, e) < 0)
 		return -1;
 	if (is_alias(d) || has_template)
@@ -234,57 +288,6 @@ int domain_update(struct store *s, const struct domain *d, struct err *e)
 	return rc;
 }
 
-struct users {
-	const struct name *domain;
-	char who[NAME_OCTETS + 40];
-};
-
-static bool use_account(const struct account *a, void *ctx)
-{
-	struct users *u = ctx;
-
-	if (account_is_template(a))
-		return true;
-	snprintf(u->who, sizeof u->who, "account %s", a->name.s);
-	return false;
-}
-
-static bool use_forwarding(const struct forwarding *f, void *ctx)
-{
-	struct users *u = ctx;
-
-	snprintf(u->who, sizeof u->who, "forwarding %s", f->name.s);
-	return false;
-}
-
-static bool use_alias(const struct domain *d, void *ctx)
-{
-	struct users *u = ctx;
-
-	if (strcmp(d->alias_of.s, u->domain->s) != 0)
-		return true;
-	snprintf(u->who, sizeof u->who, "alias domain %s", d->name.s);
-	return false;
-}
-
-/* check_unused - no account but the template, no forwarding, no alias */
-static int check_unused(struct store *s, const struct name *name, struct err *e)
-{
-	struct users u = {.domain = name};
-	char pattern[NAME_OCTETS + 3];
-
-	snprintf(pattern, sizeof pattern, "*@%s", name->s);
-	if (account_each(s, str_of(pattern), use_account, &u, e) < 0 ||
-	    (u.who[0] == '\0' &&
-	     forwarding_each(s, str_of(pattern), use_forwarding, &u, e) < 0) ||
-	    (u.who[0] == '\0' && domain_each(s, use_alias, &u, e) < 0))
-		return -1;
-	if (u.who[0] != '\0')
-		return err_set(e, ERR_PERM, "5.1.3",
-			       "domain %s is in use, by %s at least", name->s, u.who);
-	return 0;
-}
-
 static int remove_template(struct store *s, const struct name *domain, struct err *e)
 {
 	struct account a;
@@ -299,16 +302,17 @@ static int remove_template(struct store *s, const struct name *domain, struct er
 
 static int delete (struct store *s, const struct name *name, struct err *e)
 {
-	struct domain d;
+	struct domain d = {0};
 	struct place place;
 	bool found;
 
-	if (find(s, name, &d, &found, e) < 0)
+	/* A damaged one is deleted as if it were no alias. */
+	if (find(s, name, &d, &found, e) < 0 && !record_is_damage(e))
 		return -1;
 	if (!found)
 		return err_set(e, ERR_PERM, "5.1.2", "there is no domain %s", name->s);
 	if (!is_alias(&d) &&
-	    (check_unused(s, name, e) < 0 || remove_template(s, name, e) < 0))
+	    (domain_check_unused(s, name, e) < 0 || remove_template(s, name, e) < 0))
 		return -1;
 	name_place("domains", name, NULL, &place);
 	return storage_remove(store_root(s), place.path, STORAGE_DURABLE, e);
@@ -329,29 +333,40 @@ int domain_delete(struct store *s, const struct name *name, struct err *e)
 
 /* ---- all of them ------------------------------------------------------------------------ */
 
-struct each {
+struct walk {
 	struct store *s;
 	bool (*each)(const struct domain *d, void *ctx);
+	bool (*bad)(const struct name *n, const struct err *why, void *ctx);
 	void *ctx;
 };
 
-static int each_one(const struct name *name, bool *more, void *ctx, struct err *e)
+static int walk_one(const struct name *name, bool *more, void *ctx, struct err *e)
 {
-	struct each *w = ctx;
+	struct walk *w = ctx;
 	struct domain d;
 	bool found;
 
-	if (find(w->s, name, &d, &found, e) < 0)
-		return -1;
-	if (found)
+	if (find(w->s, name, &d, &found, e) < 0) {
+		if (w->bad == NULL)
+			return -1;
+		*more = w->bad(name, e, w->ctx);
+	} else if (found) {
 		*more = w->each(&d, w->ctx);
+	}
 	return 0;
+}
+
+int domain_walk(struct store *s, bool (*each)(const struct domain *d, void *ctx),
+		bool (*bad)(const struct name *n, const struct err *why, void *ctx),
+		void *ctx, struct err *e)
+{
+	struct walk w = {s, each, bad, ctx};
+
+	return tree_each(store_root(s), "domains", STR("*"), walk_one, NULL, &w, e);
 }
 
 int domain_each(struct store *s, bool (*each)(const struct domain *d, void *ctx),
 		void *ctx, struct err *e)
 {
-	struct each w = {s, each, ctx};
-
-	return tree_each(store_root(s), "domains", STR("*"), each_one, &w, e);
+	return domain_walk(s, each, NULL, ctx, e);
 }

@@ -20,6 +20,7 @@ struct domain {
 	struct name alias_of; /* "" unless an alias domain */
 	char delimiters[8];   /* of subaddresses; "" = none */
 	bool own_delimiters;  /* set here, not taken from the configuration */
+	bool recoverable;     /* passwords are kept so that they can be read again */
 };
 
 /* The domain as it stands; an alias is not resolved. */
@@ -36,15 +37,26 @@ int domain_get(struct store *s, const struct name *name, struct domain *out,
 	       struct err *e);
 
 /* A new domain gets its `default` account.  An alias of an alias, or of nothing,
- * is refused. */
+ * is refused.  A damaged record is replaced, by that of an alias only where the domain
+ * holds nothing. */
 int domain_add(struct store *s, const struct domain *d, struct err *e);
 int domain_update(struct store *s, const struct domain *d, struct err *e);
 /* Refused (ERR_PERM) while it has accounts besides `default`, forwardings, or
- * aliases that point to it. */
+ * aliases that point to it; ERR_TEMP where a damaged record of another name may be
+ * one.  Its own may be damaged. */
 int domain_delete(struct store *s, const struct name *name, struct err *e);
 
-/* Every domain, in no order.  `each` returns false to stop. */
+/* Every domain, in no order.  `each` returns false to stop; a damaged record ends it with an
+ * error that names it. */
 int domain_each(struct store *s, bool (*each)(const struct domain *d, void *ctx),
 		void *ctx, struct err *e);
+/* The same, but it goes on behind a damaged record, unless `bad` returns false. */
+int domain_walk(struct store *s, bool (*each)(const struct domain *d, void *ctx),
+		bool (*bad)(const struct name *n, const struct err *why, void *ctx),
+		void *ctx, struct err *e);
+
+/* For check: is this text the whole record of this domain?  `what` names it in the error. */
+int domain_check_record(struct str text, const struct name *name, const char *what,
+			struct err *e);
 
 #endif

@@ -59,6 +59,27 @@ static bool parse(struct str text, struct forwarding *out)
 	return ok;
 }
 
+static int read_record(struct str text, const char *what, struct forwarding *out,
+		       struct err *e)
+{
+	if (record_check(text, kind, what, e) < 0)
+		return -1;
+	return parse(text, out) ? 0
+				: err_set(e, ERR_TEMP, "4.3.0",
+					  "record of forwarding %s is not well formed",
+					  out->name.s);
+}
+
+int forwarding_check_record(struct str text, const struct name *name, const char *what,
+			    struct err *e)
+{
+	struct forwarding f = {.name = *name};
+	int rc = read_record(text, what, &f, e);
+
+	forwarding_fini(&f);
+	return rc;
+}
+
 int forwarding_find(struct store *s, const struct name *name, struct forwarding *out,
 		    bool *found, struct err *e)
 {
@@ -69,10 +90,10 @@ int forwarding_find(struct store *s, const struct name *name, struct forwarding 
 	*out = (struct forwarding){.name = *name};
 	name_place("forwardings", name, NULL, &place);
 	buf_init(&text, RECORD_MAX);
-	rc = store_read_record(s, place.path, kind, &text, found, e);
-	if (rc == 0 && *found && !parse(buf_str(&text), out))
-		rc = err_set(e, ERR_TEMP, "4.3.0",
-			     "record of forwarding %s is not well formed", name->s);
+	rc = storage_read(store_root(s), place.path, &text, found, e);
+	if (rc == 0)
+		rc = *found ? read_record(buf_str(&text), place.path, out, e)
+			    : store_has_tree(s, "forwardings", e);
 	buf_fini(&text);
 	if (rc < 0)
 		forwarding_fini(out);
@@ -185,8 +206,7 @@ int forwarding_put(struct store *s, const struct forwarding *f, struct err *e)
 	return rc;
 }
 
-int forwarding_delete(struct store *s, const struct name *name, bool *existed,
-		      struct err *e)
+static int delete (struct store *s, const struct name *name, bool *existed, struct err *e)
 {
 	struct place place;
 
@@ -197,33 +217,59 @@ int forwarding_delete(struct store *s, const struct name *name, bool *existed,
 			: 0;
 }
 
+int forwarding_delete(struct store *s, const struct name *name, bool *existed,
+		      struct err *e)
+{
+	struct storage_file *lock;
+
+	if (tree_lock(store_root(s), &lock, e) < 0)
+		return -1;
+
+	int rc = delete (s, name, existed, e);
+
+	storage_file_close(&lock);
+	return rc;
+}
+
 /* ---- all of them ---------------------------------------------------------------------------- */
 
-struct each {
+struct walk {
 	struct store *s;
 	bool (*each)(const struct forwarding *f, void *ctx);
+	bool (*bad)(const struct name *n, const struct err *why, void *ctx);
 	void *ctx;
 };
 
-static int each_one(const struct name *name, bool *more, void *ctx, struct err *e)
+static int walk_one(const struct name *name, bool *more, void *ctx, struct err *e)
 {
-	struct each *w = ctx;
+	struct walk *w = ctx;
 	struct forwarding f;
 	bool found;
 
-	if (forwarding_find(w->s, name, &f, &found, e) < 0)
-		return -1;
-	if (found)
+	if (forwarding_find(w->s, name, &f, &found, e) < 0) {
+		if (w->bad == NULL)
+			return -1;
+		*more = w->bad(name, e, w->ctx);
+	} else if (found) {
 		*more = w->each(&f, w->ctx);
+	}
 	forwarding_fini(&f);
 	return 0;
+}
+
+int forwarding_walk(struct store *s, struct str pattern,
+		    bool (*each)(const struct forwarding *f, void *ctx),
+		    bool (*bad)(const struct name *n, const struct err *why, void *ctx),
+		    void *ctx, struct err *e)
+{
+	struct walk w = {s, each, bad, ctx};
+
+	return tree_each(store_root(s), "forwardings", pattern, walk_one, NULL, &w, e);
 }
 
 int forwarding_each(struct store *s, struct str pattern,
 		    bool (*each)(const struct forwarding *f, void *ctx), void *ctx,
 		    struct err *e)
 {
-	struct each w = {s, each, ctx};
-
-	return tree_each(store_root(s), "forwardings", pattern, each_one, &w, e);
+	return forwarding_walk(s, pattern, each, NULL, ctx, e);
 }

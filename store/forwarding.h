@@ -32,9 +32,18 @@ int forwarding_find(struct store *s, const struct name *name, struct forwarding 
 int forwarding_put(struct store *s, const struct forwarding *f, struct err *e);
 int forwarding_delete(struct store *s, const struct name *name, bool *existed,
 		      struct err *e);
+/* `each` returns false to stop; a damaged record ends it with an error that names it. */
 int forwarding_each(struct store *s, struct str pattern,
 		    bool (*each)(const struct forwarding *f, void *ctx), void *ctx,
 		    struct err *e);
+/* The same, but it goes on behind a damaged record, unless `bad` returns false. */
+int forwarding_walk(struct store *s, struct str pattern,
+		    bool (*each)(const struct forwarding *f, void *ctx),
+		    bool (*bad)(const struct name *n, const struct err *why, void *ctx),
+		    void *ctx, struct err *e);
+/* For check: is this text the whole record of this name?  `what` names it in the error. */
+int forwarding_check_record(struct str text, const struct name *name, const char *what,
+			    struct err *e);
 void forwarding_fini(struct forwarding *f); /* {0} is fine */
 
 #endif

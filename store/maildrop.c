@@ -13,6 +13,15 @@
 
 enum {
 	COMPACT_OCTETS = 8192, /* files below this are not worth rewriting */
+	BLOCK = 4096,          /* a disk may write these in any order */
+	/* Removed messages that compaction keeps only because a retry may come: 24 KB, which
+	 * is within what maildrop_find_key() reads. */
+	RETRY_TOMBSTONES = 256,
+};
+
+struct tombstone {
+	uint64_t id;
+	uint64_t line_at; /* an octet of the line that has the message's key */
 };
 
 struct maildrop {
@@ -22,7 +31,7 @@ struct maildrop {
 	struct buf text;             /* the file as it was at opening */
 	struct maildrop_entry *entries;
 	size_t n, cap;
-	uint64_t *tombstones; /* ids of removed messages that the file still mentions */
+	struct tombstone *tombstones; /* removed messages that the file still mentions */
 	size_t n_tombstones, cap_tombstones;
 	struct idmap index; /* id -> entry, of the first `indexed`: most never need it */
 	size_t indexed;
@@ -69,16 +78,17 @@ static void add_entry(struct maildrop *m, const struct maildrop_line *l, uint64_
 	m->n++;
 }
 
-static void add_tombstone(struct maildrop *m, uint64_t id)
+static void add_tombstone(struct maildrop *m, uint64_t id, uint64_t line_at)
 {
 	if (m->n_tombstones == m->cap_tombstones) {
 		size_t cap = m->cap_tombstones ? m->cap_tombstones * 2 : 16;
 
-		m->tombstones = xgrow(m->tombstones, m->cap_tombstones * sizeof(uint64_t),
-				      cap * sizeof(uint64_t));
+		m->tombstones =
+			xgrow(m->tombstones, m->cap_tombstones * sizeof *m->tombstones,
+			      cap * sizeof *m->tombstones);
 		m->cap_tombstones = cap;
 	}
-	m->tombstones[m->n_tombstones++] = id;
+	m->tombstones[m->n_tombstones++] = (struct tombstone){id, line_at};
 }
 
 /* apply - one line; NULL when it fits what came before, or why it does not */
@@ -98,10 +108,10 @@ static const char *apply(struct maildrop *m, const struct maildrop_line *l,
 		octets += l->size;
 	} else if (l->event == MAILDROP_REMOVED && (en == NULL || en->removed)) {
 		/* What compaction keeps of a removed message: it counts no more. */
-		add_tombstone(m, l->id);
+		add_tombstone(m, l->id, line_at);
 	} else if (l->event == MAILDROP_REMOVED) {
 		en->removed = true;
-		add_tombstone(m, l->id);
+		add_tombstone(m, l->id, en->line_at);
 		count--;
 		octets -= en->size;
 	} else if (l->event == MAILDROP_REBUILT) {
@@ -123,7 +133,7 @@ static void squeeze(struct maildrop *m)
 		if (!m->entries[i].removed)
 			m->entries[kept++] = m->entries[i];
 		else if (m->text.p[m->entries[i].line_at] == MAILDROP_DROPPED) {
-			add_tombstone(m, m->entries[i].id);
+			add_tombstone(m, m->entries[i].id, m->entries[i].line_at);
 			m->dropped = true;
 		}
 	}
@@ -168,21 +178,7 @@ static int parse(struct maildrop *m, struct err *e)
 
 static int read_whole(struct maildrop *m, struct storage_file *f, struct err *e)
 {
-	uint64_t size;
-	size_t got;
-
-	if (storage_file_size(f, &size, e) < 0)
-		return -1;
-	if (size > MAILDROP_TEXT_MAX)
-		return maildrop_damaged(e, &m->a, 0, "it is too long");
-
-	char *to = buf_reserve(&m->text, size);
-
-	must(to != NULL);
-	if (storage_file_read(f, 0, to, size, &got, e) < 0)
-		return -1;
-	buf_used(&m->text, got);
-	return parse(m, e);
+	return maildrop_file_read(f, &m->a, &m->text, e) < 0 ? -1 : parse(m, e);
 }
 
 static struct maildrop *new_view(struct store *s, const struct account *a)
@@ -301,6 +297,7 @@ static void put_event(struct buf *text, const struct maildrop *m,
 	last->number++;
 	last->event = event;
 	last->id = en->id;
+	last->key = (struct retry_key){0}; /* stands in the added line */
 	if (event == MAILDROP_REMOVED) {
 		last->count--;
 		last->octets -= en->size;
@@ -326,21 +323,69 @@ static size_t put_events(const struct maildrop *m, struct maildrop_line *last,
 	return removed;
 }
 
-/* drop_in_place - removal for a full disk: an octet of each line, no new space */
-static int drop_in_place(struct maildrop *m, struct storage_file *f, struct err *e)
+static int overwrite_removed(struct maildrop *m, struct storage_file *f, char event,
+			     struct err *e)
 {
 	for (size_t i = 0; i < m->n; i++)
 		if (m->entries[i].removed &&
-		    storage_file_put_octet(f, m->entries[i].line_at, MAILDROP_DROPPED,
-					   e) < 0)
+		    storage_file_put_octet(f, m->entries[i].line_at, event, e) < 0)
 			return -1;
-	m->dropped = true;
 	return 0;
+}
+
+/* drop_in_place - removal for a full disk: an octet of each line, no new space.  If it
+ * fails nothing is removed, as with lines that are appended. */
+static int drop_in_place(struct maildrop *m, struct storage_file *f, struct err *e)
+{
+	struct err back;
+
+	if (overwrite_removed(m, f, MAILDROP_DROPPED, e) == 0 &&
+	    storage_file_sync(f, e) == 0) {
+		m->dropped = true;
+		return 0;
+	}
+	if (overwrite_removed(m, f, MAILDROP_ADDED, &back) < 0)
+		err_add(e, "%s", back.text);
+	return -1;
 }
 
 static bool is_full(const struct err *e)
 {
 	return e->sys == ENOSPC || e->sys == EDQUOT;
+}
+
+/* append_in_order - what a power cut leaves of it is a beginning, whatever the order in
+ * which a disk writes blocks: each is durable before the next is begun.  A delivery need
+ * not pay for that, since recovery mends what it leaves (maildrop_hole.c); it may never
+ * look at what a session leaves. */
+static int append_in_order(struct storage_file *f, uint64_t at, struct str text,
+			   struct err *e)
+{
+	for (;;) {
+		size_t room = BLOCK - at % BLOCK, n = text.n < room ? text.n : room;
+
+		if (storage_file_append(f, at, (struct str){text.p, n}, e) < 0)
+			return -1;
+		if (n == text.n)
+			return 0;
+		if (storage_file_sync(f, e) < 0)
+			return -1;
+		at += n;
+		text.p += n;
+		text.n -= n;
+	}
+}
+
+/* append_events - all of it, or nothing that stays */
+static int append_events(struct storage_file *f, uint64_t at, struct str text,
+			 struct err *e)
+{
+	struct err cut;
+	int rc = append_in_order(f, at, text, e);
+
+	if (rc < 0 && storage_file_cut(f, at, &cut) < 0)
+		err_add(e, "%s", cut.text);
+	return rc;
 }
 
 /* sync_removal - if it fails the client is told that nothing was removed, and what it
@@ -376,13 +421,12 @@ static int write_events(struct maildrop *m, struct storage_file *f, size_t *remo
 		rc = 0;
 		goto out;
 	}
-	rc = storage_file_append(f, tail.end, buf_str(&text), e);
-	if (rc < 0 && n > 0 && is_full(e))
-		rc = drop_in_place(m, f, e);
-	else if (rc < 0 && n == 0)
-		rc = is_full(e) ? 0 : rc; /* a read mark is not worth failing for */
+	rc = append_events(f, tail.end, buf_str(&text), e);
 	if (rc == 0 && n > 0)
 		rc = sync_removal(f, tail.end, e);
+	else if (rc < 0 && is_full(e))
+		/* a read mark is not worth failing for */
+		rc = n > 0 ? drop_in_place(m, f, e) : 0;
 	if (rc == 0)
 		*removed = n;
 out:
@@ -422,6 +466,35 @@ static bool may_forget(const struct maildrop *m, uint64_t id)
 	       message_release_anywhere(m->s, id, m->a.uid, &e) == 0;
 }
 
+/* line_around - the line of the file that has this octet */
+static struct maildrop_line line_around(const struct maildrop *m, uint64_t at)
+{
+	const char *lf = memrchr(m->text.p, '\n', at);
+	const char *from = lf ? lf + 1 : m->text.p;
+	struct str rest = {from, m->text.n - (size_t)(from - m->text.p)};
+	struct maildrop_line line;
+
+	must(maildrop_line_parse(str_cut(&rest, '\n'), m->a.uid, &line));
+	return line;
+}
+
+void maildrop_added(const struct maildrop *m, const struct maildrop_entry *en,
+		    struct str *trace, struct retry_key *key)
+{
+	*trace = encoded_trace(m, en);
+	*key = line_around(m, en->line_at).key;
+}
+
+/* is_evidence - its message may be sent once more; the last ones do, since no more of
+ * them than that are looked at */
+static bool is_evidence(const struct maildrop *m, size_t i, struct retry_key key)
+{
+	uint64_t window_ms = m->s->set->lmtp.retry_window_s * 1000;
+
+	return retry_key_is_set(key) && i + RETRY_TOMBSTONES >= m->n_tombstones &&
+	       id_unix_ms(m->tombstones[i].id) + window_ms > clock_unix_ms();
+}
+
 /* put_tombstones - *forgot tells that some were left out */
 static void put_tombstones(const struct maildrop *m, struct maildrop_line *last,
 			   struct buf *text, bool *forgot)
@@ -429,13 +502,18 @@ static void put_tombstones(const struct maildrop *m, struct maildrop_line *last,
 	bool any = m->n_tombstones > 0 && may_forget_any(m);
 
 	for (size_t i = 0; i < m->n_tombstones; i++) {
-		if (any && may_forget(m, m->tombstones[i])) {
+		const struct tombstone *t = &m->tombstones[i];
+		struct retry_key key = line_around(m, t->line_at).key;
+		bool evidence = is_evidence(m, i, key);
+
+		if (!evidence && any && may_forget(m, t->id)) {
 			*forgot = true;
 			continue;
 		}
 		last->number++;
 		last->event = MAILDROP_REMOVED;
-		last->id = m->tombstones[i];
+		last->id = t->id;
+		last->key = evidence ? key : (struct retry_key){0};
 		maildrop_line_print(last, m->a.uid, text);
 	}
 }
@@ -449,31 +527,33 @@ static void put_compact(const struct maildrop *m, struct buf *text, bool *forgot
 		maildrop_line_mark(&last, m->a.uid, text);
 	for (size_t i = 0; i < m->n; i++) {
 		const struct maildrop_entry *en = &m->entries[i];
+		struct maildrop_line line = line_around(m, en->line_at);
 
-		last = (struct maildrop_line){
-			.number = last.number + 1,
-			.event = MAILDROP_ADDED,
-			.id = en->id,
-			.volume = en->volume,
-			.slot = en->slot,
-			.size = en->size,
-			.stored = en->stored,
-			.header_end = en->header_end,
-			.trace = encoded_trace(m, en),
-			.count = last.count + 1,
-			.octets = last.octets + en->size,
-		};
-		maildrop_line_print(&last, m->a.uid, text);
+		line.number = last.number + 1;
+		line.count = last.count + 1;
+		line.octets = last.octets + line.size;
+		maildrop_line_print(&line, m->a.uid, text);
+		last = line;
 		if (en->read)
 			put_event(text, m, &last, MAILDROP_READ, en);
 	}
 	put_tombstones(m, &last, text, forgot);
 }
 
+/* replace - what it forgets is let go for good before: a release that a power cut undoes
+ * would be a message that nobody removed */
+static int replace(struct maildrop *m, struct str text, bool forgot, struct err *e)
+{
+	struct place place = maildrop_place(&m->a);
+
+	if (forgot && store_sync_volumes(m->s, e) < 0)
+		return -1;
+	return storage_put(m->s->root, place.path, text, STORAGE_DURABLE, NULL, e);
+}
+
 /* compact - rewrites the file when most of it is history; the caller holds its lock */
 static int compact(struct maildrop *m, struct storage_file *f, struct err *e)
 {
-	struct place place = maildrop_place(&m->a);
 	struct maildrop *now;
 	struct buf text;
 	uint64_t size;
@@ -489,12 +569,8 @@ static int compact(struct maildrop *m, struct storage_file *f, struct err *e)
 	rc = read_whole(now, f, e);
 	if (rc == 0)
 		put_compact(now, &text, &forgot);
-	/* A release that a power cut undoes would be a message that nobody removed. */
-	if (rc == 0 && forgot)
-		rc = store_sync_volumes(m->s, e);
 	if (rc == 0 && (text.n < size / 2 || m->dropped))
-		rc = storage_put(m->s->root, place.path, buf_str(&text), STORAGE_DURABLE,
-				 NULL, e);
+		rc = replace(m, buf_str(&text), forgot, e);
 	buf_fini(&text);
 	maildrop_close(&now);
 	return rc;
@@ -549,6 +625,16 @@ int maildrop_commit(struct maildrop *m, struct err *e)
 
 /* ---- for the rest of the store --------------------------------------------------------------- */
 
+static enum maildrop_state state_of(struct maildrop *m, uint64_t id)
+{
+	if (find_entry(m, id) != NULL)
+		return MAILDROP_HAS;
+	for (size_t i = 0; i < m->n_tombstones; i++)
+		if (m->tombstones[i].id == id)
+			return MAILDROP_HAD;
+	return m->rebuilt ? MAILDROP_MAY_HAVE_HAD : MAILDROP_NEVER_HAD;
+}
+
 int maildrop_state_of(struct store *s, const struct account *a, uint64_t id,
 		      enum maildrop_state *out, struct err *e)
 {
@@ -557,15 +643,42 @@ int maildrop_state_of(struct store *s, const struct account *a, uint64_t id,
 	*out = MAILDROP_NEVER_HAD;
 	if (maildrop_look(s, a, &m, e) < 0)
 		return -1;
-	if (m->rebuilt)
-		*out = MAILDROP_MAY_HAVE_HAD;
-	for (size_t i = 0; i < m->n_tombstones; i++)
-		if (m->tombstones[i] == id)
-			*out = MAILDROP_HAD;
-	if (find_entry(m, id) != NULL)
-		*out = MAILDROP_HAS;
+	*out = state_of(m, id);
 	maildrop_close(&m);
 	return 0;
+}
+
+int maildrop_renew(struct store *s, const struct account *a, struct err *e)
+{
+	struct place place = maildrop_place(a);
+	struct maildrop *m = new_view(s, a);
+	struct storage_file *f;
+	int rc = maildrop_file_lock(s, a, STORAGE_WRITE, &f, e);
+
+	if (rc == 0 && f != NULL) {
+		rc = read_whole(m, f, e);
+		if (rc == 0)
+			rc = storage_put(s->root, place.path, buf_str(&m->text),
+					 STORAGE_DURABLE, NULL, e);
+	}
+	storage_file_close(&f);
+	maildrop_close(&m);
+	return rc;
+}
+
+void maildrop_each_state(const struct maildrop *m,
+			 void (*each)(uint64_t id, enum maildrop_state state, void *ctx),
+			 void *ctx)
+{
+	for (size_t i = 0; i < m->n_tombstones; i++)
+		each(m->tombstones[i].id, MAILDROP_HAD, ctx);
+	for (size_t i = 0; i < m->n; i++)
+		each(m->entries[i].id, MAILDROP_HAS, ctx);
+}
+
+bool maildrop_is_rebuilt(const struct maildrop *m)
+{
+	return m->rebuilt;
 }
 
 bool maildrop_is_torn(const struct maildrop *m)
@@ -581,40 +694,62 @@ int maildrop_in_use(const struct account *a, struct err *e)
 		       a->name.s);
 }
 
-int maildrop_forget(struct store *s, const struct account *a, uint64_t id, struct err *e)
+/* release_every - also what it only remembers: a release that was not synced is undone by a
+ * power cut, and nobody would know any more that its message was removed */
+static int release_every(struct maildrop *m, struct err *e)
 {
-	struct maildrop_entry *en;
-	struct maildrop *m;
+	struct err one;
 	int rc = 0;
 
-	if (maildrop_open(s, a, &m, e) < 0)
-		return -1;
-	if (m == NULL)
-		return maildrop_in_use(a, e);
-	en = find_entry(m, id);
-	if (en != NULL) {
-		en->removed = true;
-		rc = maildrop_commit(m, e);
-	}
-	maildrop_close(&m);
+	for (size_t i = 0; i < m->n; i++)
+		if (message_release(m->s, m->entries[i].volume, m->entries[i].id,
+				    m->a.uid, &one) < 0 &&
+		    rc == 0) {
+			*e = one;
+			rc = -1;
+		}
+	for (size_t i = 0; i < m->n_tombstones; i++)
+		if (message_release_anywhere(m->s, m->tombstones[i].id, m->a.uid, &one) <
+			    0 &&
+		    rc == 0) {
+			*e = one;
+			rc = -1;
+		}
 	return rc;
+}
+
+int maildrop_let_go(struct store *s, struct err *e)
+{
+	bool whole;
+
+	if (store_is_whole(s, &whole, e) < 0)
+		return -1;
+	if (!whole)
+		return err_set(e, ERR_TEMP, "4.3.5",
+			       "a volume of this store is not in the configuration, and "
+			       "what it held there cannot be let go");
+	return store_sync_volumes(s, e);
+}
+
+static int release_all(struct maildrop *m, struct storage_file *f, struct err *e)
+{
+	struct place place = maildrop_place(&m->a);
+
+	if (read_whole(m, f, e) < 0 || release_every(m, e) < 0)
+		return -1;
+	if (m->n + m->n_tombstones > 0 && maildrop_let_go(m->s, e) < 0)
+		return -1;
+	return storage_remove(m->s->root, place.path, STORAGE_DURABLE, e);
 }
 
 int maildrop_release_all(struct store *s, const struct account *a, struct err *e)
 {
-	struct place place = maildrop_place(a);
 	struct maildrop *m = new_view(s, a);
 	struct storage_file *f;
 	int rc = maildrop_file_lock(s, a, STORAGE_APPEND, &f, e);
 
-	if (rc == 0 && f != NULL) {
-		rc = read_whole(m, f, e);
-		for (size_t i = 0; rc == 0 && i < m->n; i++)
-			rc = message_release(s, m->entries[i].volume, m->entries[i].id,
-					     a->uid, e);
-		if (rc == 0)
-			rc = storage_remove(s->root, place.path, 0, e);
-	}
+	if (rc == 0 && f != NULL)
+		rc = release_all(m, f, e);
 	storage_file_close(&f);
 	maildrop_close(&m);
 	return rc;

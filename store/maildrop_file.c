@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "store/maildrop_int.h"
 
+#include "store/id.h"
 #include "store/store_int.h"
 #include "store/verdict.h"
 
@@ -49,6 +50,25 @@ int maildrop_file_lock(struct store *s, const struct account *a, enum storage_mo
 	return 0;
 }
 
+int maildrop_file_read(struct storage_file *f, const struct account *a, struct buf *text,
+		       struct err *e)
+{
+	uint64_t size;
+	size_t got;
+
+	if (storage_file_size(f, &size, e) < 0)
+		return -1;
+
+	char *to = size <= MAILDROP_TEXT_MAX ? buf_reserve(text, size) : NULL;
+
+	if (to == NULL)
+		return maildrop_damaged(e, a, 0, "it is too long");
+	if (storage_file_read(f, 0, to, size, &got, e) < 0)
+		return -1;
+	buf_used(text, got);
+	return 0;
+}
+
 /* ---- the tail ------------------------------------------------------------------ */
 
 bool maildrop_lf_is_damaged(struct str rest, const struct account *a)
@@ -61,20 +81,41 @@ bool maildrop_lf_is_damaged(struct str rest, const struct account *a)
 	return maildrop_line_parse(rest, a->uid, &line);
 }
 
+/* read_tail - the last octets that are not 0; a disk that has made a file longer and then
+ * lost what was written there leaves zeros, however many (doc/STORE.md, F3) */
+static int read_tail(struct storage_file *f, uint64_t size, char *tail, size_t room,
+		     uint64_t *from, size_t *got, struct err *e)
+{
+	for (uint64_t end = size;;) {
+		size_t n;
+
+		*from = end > room ? end - room : 0;
+		if (storage_file_read(f, *from, tail, (size_t)(end - *from), got, e) < 0)
+			return -1;
+		for (n = *got; n > 0 && tail[n - 1] == '\0'; n--)
+			;
+		if (n == *got || *from == 0) {
+			*got = n;
+			return 0;
+		}
+		end = *from + n;
+	}
+}
+
 int maildrop_file_tail(struct storage_file *f, const struct account *a,
 		       struct maildrop_tail *out, struct err *e)
 {
-	char tail[2 * MAILDROP_LINE_MAX];
+	char *tail = out->text;
+	uint64_t from;
 	size_t got;
 
-	*out = (struct maildrop_tail){0};
-	if (storage_file_size(f, &out->size, e) < 0)
+	out->last = (struct maildrop_line){0};
+	out->end = 0;
+	if (storage_file_size(f, &out->size, e) < 0 ||
+	    read_tail(f, out->size, tail, sizeof out->text, &from, &got, e) < 0)
 		return -1;
 
-	uint64_t from = out->size > sizeof tail ? out->size - sizeof tail : 0;
-
-	if (storage_file_read(f, from, tail, (size_t)(out->size - from), &got, e) < 0)
-		return -1;
+	out->from = from;
 
 	const char *nl = got ? memrchr(tail, '\n', got) : NULL;
 	const char *rest = nl ? nl + 1 : tail;
@@ -140,19 +181,34 @@ int maildrop_file_prepare(struct store *s, struct storage_file *f,
 
 /* ---- one line from the delivery side ---------------------------------------------- */
 
+/* is_wanted - neither a retry nor more than the quota allows; or *answer says which */
+static int is_wanted(struct storage_file *f, const struct account *a,
+		     const struct maildrop_tail *tail, const struct maildrop_add *add,
+		     struct maildrop_answer *answer, bool *wanted, struct err *e)
+{
+	if (retry_key_is_set(add->key) && add->since_ms > 0 &&
+	    maildrop_find_key(f, a, tail, add->key, add->since_ms, &answer->first, e) < 0)
+		return -1;
+	if (add->check_quota && answer->first == 0)
+		answer->verdict = (int)verdict_quota(a, tail->last.octets, add->size);
+	*wanted = answer->first == 0 && answer->verdict == VERDICT_OK;
+	return 0;
+}
+
 static int append_line(struct store *s, struct storage_file *f, const struct account *a,
-		       const struct maildrop_add *add, int *verdict, struct err *e)
+		       const struct maildrop_add *add, struct maildrop_answer *answer,
+		       struct err *e)
 {
 	struct maildrop_tail tail;
 	struct buf text;
+	bool wanted;
 	int rc = -1;
 
 	buf_init(&text, 2 * MAILDROP_LINE_MAX);
-	if (maildrop_file_prepare(s, f, a, &tail, &text, e) < 0)
+	if (maildrop_file_prepare(s, f, a, &tail, &text, e) < 0 ||
+	    is_wanted(f, a, &tail, add, answer, &wanted, e) < 0)
 		goto out;
-	*verdict = add->check_quota ? (int)verdict_quota(a, tail.last.octets, add->size)
-				    : VERDICT_OK;
-	if (*verdict != VERDICT_OK) {
+	if (!wanted) {
 		rc = 0;
 		goto out;
 	}
@@ -167,6 +223,7 @@ static int append_line(struct store *s, struct storage_file *f, const struct acc
 		.stored = add->stored,
 		.header_end = add->header_end,
 		.trace = add->trace,
+		.key = add->key,
 		.count = tail.last.count + 1,
 		.octets = tail.last.octets + add->size,
 	};
@@ -180,16 +237,18 @@ out:
 }
 
 int maildrop_append(struct store *s, const struct account *a,
-		    const struct maildrop_add *add, int *verdict, struct err *e)
+		    const struct maildrop_add *add, struct maildrop_answer *answer,
+		    struct err *e)
 {
 	struct storage_file *f;
 
+	*answer = (struct maildrop_answer){0};
 	if (maildrop_file_lock(s, a, STORAGE_APPEND, &f, e) < 0)
 		return err_add(e, "deliver to %s", a->name.s);
 	if (f == NULL)
 		return err_set(e, ERR_PERM, "5.1.1", "account %s was deleted", a->name.s);
 
-	int rc = append_line(s, f, a, add, verdict, e);
+	int rc = append_line(s, f, a, add, answer, e);
 
 	storage_file_close(&f);
 	return rc < 0 ? err_add(e, "deliver to %s", a->name.s) : 0;
@@ -197,8 +256,9 @@ int maildrop_append(struct store *s, const struct account *a,
 
 int maildrop_append_slot(struct store *s, const struct account *a, unsigned volume,
 			 const struct message_info *mi, const struct message_slot *slot,
-			 struct err *e)
+			 uint64_t *first, struct err *e)
 {
+	uint64_t window_ms = s->set->lmtp.retry_window_s * 1000;
 	struct maildrop_add add = {
 		.id = mi->id,
 		.volume = volume,
@@ -207,29 +267,43 @@ int maildrop_append_slot(struct store *s, const struct account *a, unsigned volu
 		.stored = mi->stored,
 		.header_end = mi->header_end,
 		.trace = slot->trace,
+		.key = mi->key,
+		.since_ms = window_ms > 0 ? id_unix_ms(mi->id) - window_ms : 0,
 	};
-	int verdict;
+	struct maildrop_answer answer;
 
-	return maildrop_append(s, a, &add, &verdict, e);
+	if (maildrop_append(s, a, &add, &answer, e) < 0)
+		return -1;
+	*first = answer.first;
+	return 0;
 }
 
-int maildrop_totals(struct store *s, const struct account *a, uint64_t *messages,
-		    uint64_t *octets, struct err *e)
+int maildrop_tail_of(struct store *s, const struct account *a, struct maildrop_tail *out,
+		     struct err *e)
 {
 	struct place place = maildrop_place(a);
-	struct maildrop_tail tail = {0};
 	struct storage_file *f;
 	bool found;
 
-	*messages = *octets = 0;
+	out->last = (struct maildrop_line){0};
+	out->end = out->size = out->from = 0;
 	if (storage_file_open(s->root, place.path, STORAGE_READ, &f, &found, e) < 0)
 		return -1;
 	if (!found)
 		return 0;
 
-	int rc = maildrop_file_tail(f, a, &tail, e);
+	int rc = maildrop_file_tail(f, a, out, e);
 
 	storage_file_close(&f);
+	return rc;
+}
+
+int maildrop_totals(struct store *s, const struct account *a, uint64_t *messages,
+		    uint64_t *octets, struct err *e)
+{
+	struct maildrop_tail tail;
+	int rc = maildrop_tail_of(s, a, &tail, e);
+
 	*messages = tail.last.count;
 	*octets = tail.last.octets;
 	return rc;

@@ -20,6 +20,21 @@ void maildrop_line_sign(struct buf *out, size_t from, uint64_t uid)
 			XXH3_64bits_withSeed(buf_cstr(out) + from, out->n - from, uid));
 }
 
+static void put_key(struct retry_key key, struct buf *out)
+{
+	buf_putc(out, ' ');
+	buf_put(out, retry_key_is_set(key) ? str_of(retry_key_print(key).c) : STR("-"));
+}
+
+static void put_added(const struct maildrop_line *l, struct buf *out)
+{
+	buf_printf(out, " %" PRIu32 " %" PRIu32 " %" PRIu64 " %" PRIu64 " %" PRIu64,
+		   l->volume, l->slot, l->size, l->stored, l->header_end);
+	put_key(l->key, out);
+	buf_putc(out, ' ');
+	buf_put(out, l->trace.n ? l->trace : STR("-"));
+}
+
 void maildrop_line_print(const struct maildrop_line *l, uint64_t uid, struct buf *out)
 {
 	size_t from = out->n;
@@ -30,11 +45,9 @@ void maildrop_line_print(const struct maildrop_line *l, uint64_t uid, struct buf
 		buf_printf(out, "%" PRIu64 " %c %s", l->number, (char)l->event,
 			   id_print(l->id).c);
 		if (l->event == MAILDROP_ADDED)
-			buf_printf(out,
-				   " %" PRIu32 " %" PRIu32 " %" PRIu64 " %" PRIu64
-				   " %" PRIu64 " " STR_FMT,
-				   l->volume, l->slot, l->size, l->stored, l->header_end,
-				   STR_ARG(l->trace.n ? l->trace : STR("-")));
+			put_added(l, out);
+		else if (l->event == MAILDROP_REMOVED)
+			put_key(l->key, out);
 		buf_printf(out, " %" PRIu64 " %" PRIu64, l->count, l->octets);
 	}
 	maildrop_line_sign(out, from, uid);
@@ -45,6 +58,7 @@ void maildrop_line_mark(struct maildrop_line *last, uint64_t uid, struct buf *ou
 	last->number++;
 	last->event = MAILDROP_REBUILT;
 	last->id = 0;
+	last->key = (struct retry_key){0};
 	maildrop_line_print(last, uid, out);
 }
 
@@ -54,7 +68,7 @@ static bool sum_matches(struct str *text, uint64_t uid, size_t event_at)
 	uint64_t want, sum;
 
 	if (text->n < SUM_DIGITS + 1 || text->p[text->n - SUM_DIGITS - 1] != ' ' ||
-	    !str_hex64((struct str){text->p + text->n - SUM_DIGITS, SUM_DIGITS}, &want))
+	    !str_sum64((struct str){text->p + text->n - SUM_DIGITS, SUM_DIGITS}, &want))
 		return false;
 	text->n -= SUM_DIGITS + 1;
 	if (event_at < text->n && text->p[event_at] == MAILDROP_DROPPED) {
@@ -83,13 +97,20 @@ static bool parse_header(struct str text, uint64_t uid, struct maildrop_line *ou
 	return id_parse(text, &id) && id == uid;
 }
 
+static bool parse_key(struct str word, struct retry_key *out)
+{
+	return str_eq(word, STR("-")) ||
+	       (retry_key_parse(word, out) && retry_key_is_set(*out));
+}
+
 static bool parse_added(struct str *rest, struct maildrop_line *out)
 {
 	if (!str_u32(str_word(rest), &out->volume) ||
 	    !str_u32(str_word(rest), &out->slot) ||
 	    !str_u64(str_word(rest), &out->size) ||
 	    !str_u64(str_word(rest), &out->stored) ||
-	    !str_u64(str_word(rest), &out->header_end))
+	    !str_u64(str_word(rest), &out->header_end) ||
+	    !parse_key(str_word(rest), &out->key))
 		return false;
 	out->trace = str_word(rest);
 	if (str_eq(out->trace, STR("-")))
@@ -125,6 +146,8 @@ bool maildrop_line_parse(struct str text, uint64_t uid, struct maildrop_line *ou
 		return false;
 	if ((out->event == MAILDROP_ADDED || out->event == MAILDROP_DROPPED) &&
 	    !parse_added(&rest, out))
+		return false;
+	if (out->event == MAILDROP_REMOVED && !parse_key(str_word(&rest), &out->key))
 		return false;
 	return str_u64(str_word(&rest), &out->count) && str_u64(rest, &out->octets);
 }

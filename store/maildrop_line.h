@@ -3,9 +3,9 @@
  * maildrop_line - one line of a maildrop as text; format in doc/STORE.md
  *
  *   popstore-maildrop 1 <uid> <sum>
- *   <number> + <id> <volume> <slot> <size> <stored> <header> <trace> <count> <octets> <sum>
+ *   <number> + <id> <volume> <slot> <size> <stored> <header> <key> <trace> <count> <octets> <sum>
  *   <number> r <id> <count> <octets> <sum>
- *   <number> - <id> <count> <octets> <sum>
+ *   <number> - <id> <key> <count> <octets> <sum>
  *   <number> ! 0000000000000 <count> <octets> <sum>
  *
  * <count> and <octets> are the totals after the line.  The sum is XXH3-64 of the
@@ -21,6 +21,7 @@
 
 #include "lib/buf.h"
 #include "lib/str.h"
+#include "store/retry.h"
 
 #include <stdint.h>
 
@@ -43,7 +44,9 @@ struct maildrop_line {
 	uint32_t volume;
 	uint32_t slot; /* offset of the state octet in the message file */
 	uint64_t size, stored, header_end;
-	struct str trace;  /* percent-encoded, "" = none; borrowed */
+	struct str trace; /* percent-encoded, "" = none; borrowed */
+	/* of an added line; of a removed one without an added line before it */
+	struct retry_key key;
 	uint32_t event_at; /* where in the line the event's octet is */
 	/* after the line */
 	uint64_t count, octets;

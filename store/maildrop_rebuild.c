@@ -3,8 +3,8 @@
  * maildrop_rebuild - a damaged maildrop, made again from what is still whole
  *
  * Lines that pass their checksum are kept; an added line only if its message is
- * there and still holds the account's slot, since the line that removed it may be
- * among the damaged ones.  What is missing now comes back from the message files:
+ * there and, where lines are damaged, still holds the account's slot, since the line
+ * that removed it may be among these.  What is missing now comes back from the message files:
  * `popstore check --repair` appends every slot that no maildrop mentions.  A mark stays
  * in the file: that such a maildrop knows nothing of a message does not prove that
  * nobody was promised it.
@@ -21,22 +21,30 @@ struct rebuild {
 	struct maildrop_line last; /* its last line */
 	struct idmap live;         /* id -> size */
 	uint64_t lost;             /* lines of the old file that were not whole */
+	bool whole;                /* none is, nor missing */
 };
+
+/* is_held - whose recipient line was lost may be one of those whom a filler stands for */
+static bool is_held(const struct rebuild *r, const struct message_info *mi)
+{
+	const struct message_slot *slot = message_slot_of(mi, r->a->uid);
+
+	if (slot == NULL)
+		slot = message_slot_of(mi, 0);
+	return slot != NULL && slot->state == '+';
+}
 
 /* holds_slot - a damaged message is there and counts as held: that is its own trouble,
  * not the maildrop's */
 static bool holds_slot(struct rebuild *r, const struct maildrop_line *l)
 {
-	const struct message_slot *slot;
 	struct message *m;
 	struct err e;
 	bool holds = true;
 
 	if (message_open(r->s, l->volume, l->id, &m, &e) == 0 &&
-	    (m == NULL || message_slots(m, &e) == 0)) {
-		slot = m ? message_slot_of(message_info(m), r->a->uid) : NULL;
-		holds = slot != NULL && slot->state == '+';
-	}
+	    (m == NULL || message_slots(m, &e) == 0))
+		holds = m != NULL && (r->whole || is_held(r, message_info(m)));
 	message_close(&m);
 	return holds;
 }
@@ -99,27 +107,19 @@ static int rebuild(struct rebuild *r, struct storage_file *f, struct err *e)
 	struct place place = maildrop_place(r->a);
 	struct maildrop_line header = {.event = MAILDROP_HEADER};
 	struct buf old;
-	uint64_t size;
-	size_t got;
 	int rc = -1;
 
 	buf_init(&old, MAILDROP_TEXT_MAX);
-	if (storage_file_size(f, &size, e) < 0)
+	if (maildrop_file_read(f, r->a, &old, e) < 0)
 		goto out;
-
-	char *to = buf_reserve(&old, size);
-
-	if (to == NULL) {
-		maildrop_damaged(e, r->a, 0, "it is too long");
-		goto out;
-	}
-	if (storage_file_read(f, 0, to, size, &got, e) < 0)
-		goto out;
-	buf_used(&old, got);
 	maildrop_line_print(&header, r->a->uid, &r->text);
 	r->last = header;
 	maildrop_line_mark(&r->last, r->a->uid, &r->text);
 	read_lines(r, buf_str(&old));
+	if (buf_over(&r->text)) {
+		maildrop_damaged(e, r->a, 0, "it would be too long");
+		goto out;
+	}
 	rc = storage_put(r->s->root, place.path, buf_str(&r->text), STORAGE_DURABLE, NULL,
 			 e);
 out:
@@ -138,6 +138,21 @@ static int rebuild_locked(struct rebuild *r, struct err *e)
 	return rc;
 }
 
+/* is_whole - what is appended from now on does not change that */
+static bool is_whole(struct rebuild *r)
+{
+	struct maildrop *m;
+	struct err e;
+
+	if (maildrop_look(r->s, r->a, &m, &e) < 0)
+		return false;
+
+	bool whole = !maildrop_is_torn(m);
+
+	maildrop_close(&m);
+	return whole;
+}
+
 int maildrop_rebuild(struct store *s, const struct account *a, uint64_t *lost,
 		     struct err *e)
 {
@@ -150,11 +165,29 @@ int maildrop_rebuild(struct store *s, const struct account *a, uint64_t *lost,
 		return -1;
 	if (lease == NULL)
 		return maildrop_in_use(a, e);
+	r.whole = is_whole(&r);
 	buf_init(&r.text, MAILDROP_TEXT_MAX);
 	rc = rebuild_locked(&r, e);
 	buf_fini(&r.text);
 	idmap_fini(&r.live);
 	storage_lease_drop(&lease);
 	*lost = r.lost;
+	return rc;
+}
+
+int maildrop_begin_rebuilt(struct store *s, const struct account *a, struct err *e)
+{
+	struct place place = maildrop_place(a);
+	struct maildrop_line last = {.event = MAILDROP_HEADER};
+	struct buf text;
+	bool existed;
+	int rc;
+
+	buf_init(&text, 2 * MAILDROP_LINE_MAX);
+	maildrop_line_print(&last, a->uid, &text);
+	maildrop_line_mark(&last, a->uid, &text);
+	rc = storage_put(s->root, place.path, buf_str(&text),
+			 STORAGE_DURABLE | STORAGE_EXCLUSIVE, &existed, e);
+	buf_fini(&text);
 	return rc;
 }

@@ -7,12 +7,15 @@
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <xxhash.h>
 
-enum { PIECE = 65536, MINUTE_MS = 60000 };
+enum {
+	PIECE = 65536,
+	MINUTE_MS = 60000,
+	ASIDE_NAMES = 1000, /* that are tried for one id in damaged/ */
+};
 
 struct message {
 	struct storage *storage;
@@ -59,15 +62,11 @@ static int read_header(struct message *m, size_t octets, struct err *e)
 	return 0;
 }
 
-static int check_length(struct message *m, uint64_t id, struct err *e)
+static int check_length(struct message *m, uint64_t id, uint64_t size, struct err *e)
 {
-	uint64_t size;
-
 	if (m->info.id != id)
 		return err_set(e, ERR_TEMP, "4.3.0", "damaged: it is message %s",
 			       id_print(m->info.id).c);
-	if (storage_file_size(m->file, &size, e) < 0)
-		return -1;
 	if (size != m->info.body + m->info.stored)
 		return err_set(e, ERR_TEMP, "4.3.0",
 			       "damaged: %" PRIu64
@@ -76,12 +75,14 @@ static int check_length(struct message *m, uint64_t id, struct err *e)
 	return 0;
 }
 
-static int open_mode(struct store *s, unsigned volume, uint64_t id,
-		     enum storage_mode mode, struct message **out, struct err *e)
+/* open_path - `id` 0: whatever message it is */
+static int open_path(struct store *s, unsigned volume, struct message_path path,
+		     uint64_t id, enum storage_mode mode, struct message **out,
+		     struct err *e)
 {
 	struct storage *st = volume_storage(s, volume, e);
-	struct message_path path = message_path(id);
 	struct storage_file *file;
+	uint64_t size;
 	bool found;
 
 	*out = NULL;
@@ -96,9 +97,10 @@ static int open_mode(struct store *s, unsigned volume, uint64_t id,
 	m->file = file;
 	m->path = path;
 	buf_init(&m->header, MESSAGE_HEADER_MAX);
-	if (read_header(m, MESSAGE_HEAD_MAX, e) < 0 ||
+	if (storage_file_size(file, &size, e) < 0 ||
+	    read_header(m, MESSAGE_HEAD_MAX, e) < 0 ||
 	    message_head_parse(buf_str(&m->header), &m->info, e) < 0 ||
-	    check_length(m, id, e) < 0) {
+	    check_length(m, id ? id : m->info.id, size, e) < 0) {
 		err_add(e, "%s/%s", storage_name(st), path.s);
 		message_close(&m);
 		return -1;
@@ -107,10 +109,25 @@ static int open_mode(struct store *s, unsigned volume, uint64_t id,
 	return 0;
 }
 
+static int open_mode(struct store *s, unsigned volume, uint64_t id,
+		     enum storage_mode mode, struct message **out, struct err *e)
+{
+	return open_path(s, volume, message_path(id), id, mode, out, e);
+}
+
 int message_open(struct store *s, unsigned volume, uint64_t id, struct message **out,
 		 struct err *e)
 {
 	return open_mode(s, volume, id, STORAGE_READ, out, e);
+}
+
+int message_open_at(struct store *s, unsigned volume, const char *path,
+		    struct message **out, struct err *e)
+{
+	struct message_path p;
+
+	snprintf(p.s, sizeof p.s, "%s", path);
+	return open_path(s, volume, p, 0, STORAGE_READ, out, e);
 }
 
 void message_close(struct message **m)
@@ -143,7 +160,8 @@ int message_slots(struct message *m, struct err *e)
 		return -1;
 	/* Growing may have moved the text that the head's strings point into. */
 	if (message_head_parse(buf_str(&m->header), &whole, e) < 0 ||
-	    m->header.n < whole.body ||
+	    (m->header.n < whole.body &&
+	     err_set(e, ERR_TEMP, "4.3.0", "damaged: it has become shorter") < 0) ||
 	    message_slots_parse((struct str){m->header.p, whole.body}, &whole, e) < 0) {
 		message_info_fini(&whole);
 		return err_add(e, "%s/%s", storage_name(m->storage), m->path.s);
@@ -168,6 +186,12 @@ int message_read(struct message *m, uint64_t offset, char *to, size_t n, size_t 
 
 int message_verify(struct message *m, struct err *e)
 {
+	return message_verify_by(m, NULL, NULL, e);
+}
+
+int message_verify_by(struct message *m, bool (*piece_read)(size_t octets, void *ctx),
+		      void *ctx, struct err *e)
+{
 	XXH3_state_t *state = XXH3_createState();
 	/* One octet more than there should be: a read that is not filled was the last
 	 * one, so most messages take one call. */
@@ -183,6 +207,8 @@ int message_verify(struct message *m, struct err *e)
 		rc = message_read(m, at, piece, room, &got, e);
 		if (rc == 0)
 			XXH3_64bits_update(state, piece, got);
+		if (rc == 0 && piece_read != NULL && !piece_read(got, ctx))
+			rc = err_set(e, ERR_TEMP, "4.3.2", "it was stopped");
 		at += got;
 	}
 	if (rc == 0 && XXH3_64bits_digest(state) != m->info.sum)
@@ -289,12 +315,33 @@ int message_hold(struct store *s, unsigned volume, uint64_t id, uint64_t uid,
 	return rc;
 }
 
+int message_put_aside(struct store *s, unsigned volume, const char *path, uint64_t id,
+		      struct err *e)
+{
+	struct storage *st = volume_storage(s, volume, e);
+	struct message_path to;
+	bool taken = true;
+
+	if (st == NULL)
+		return -1;
+	snprintf(to.s, sizeof to.s, "damaged/%s", id_print(id).c);
+	for (int n = 1; taken && n < ASIDE_NAMES; n++) {
+		if (storage_rename(st, path, to.s, &taken, e) < 0)
+			return -1;
+		snprintf(to.s, sizeof to.s, "damaged/%s.%d", id_print(id).c, n);
+	}
+	return taken ? err_set(e, ERR_TEMP, "4.3.0",
+			       "%s/damaged is full of files of message %s: look at them "
+			       "and remove them",
+			       storage_name(st), id_print(id).c)
+		     : 0;
+}
+
 int message_set_aside(struct store *s, unsigned volume, uint64_t id, struct err *e)
 {
 	struct storage *st = volume_storage(s, volume, e);
 	struct message_path from = message_path(id);
 	struct storage_file *file;
-	char to[64];
 	uint64_t size;
 	bool found;
 
@@ -311,8 +358,43 @@ int message_set_aside(struct store *s, unsigned volume, uint64_t id, struct err 
 		return -1;
 	if (size == 0)
 		return remove_file(st, id, e);
-	snprintf(to, sizeof to, "damaged/%s", id_print(id).c);
-	return storage_rename(st, from.s, to, &found, e);
+	return message_put_aside(s, volume, from.s, id, e);
+}
+
+int message_bring_home(struct store *s, unsigned volume, const char *path, uint64_t id,
+		       bool *taken, struct err *e)
+{
+	struct storage *st = volume_storage(s, volume, e);
+
+	*taken = false;
+	return st ? storage_rename(st, path, message_path(id).s, taken, e) : -1;
+}
+
+int message_id_at(struct store *s, unsigned volume, const char *path, uint64_t *id,
+		  struct err *e)
+{
+	struct storage *st = volume_storage(s, volume, e);
+	struct storage_file *file;
+	char head[MESSAGE_HEAD_MAX];
+	struct message_info mi;
+	struct err damage;
+	uint64_t size;
+	size_t got = 0;
+	bool found;
+	int rc;
+
+	*id = 0;
+	if (st == NULL || storage_file_open(st, path, STORAGE_READ, &file, &found, e) < 0)
+		return -1;
+	if (!found)
+		return 0;
+	rc = storage_file_size(file, &size, e);
+	if (rc == 0)
+		rc = storage_file_read(file, 0, head, sizeof head, &got, e);
+	storage_file_close(&file);
+	if (rc == 0 && message_head_parse((struct str){head, got}, &mi, &damage) == 0)
+		*id = mi.id;
+	return rc;
 }
 
 int message_exists(struct store *s, unsigned volume, uint64_t id, bool *found,
@@ -322,129 +404,4 @@ int message_exists(struct store *s, unsigned volume, uint64_t id, bool *found,
 
 	*found = false;
 	return st ? storage_exists(st, message_path(id).s, found, e) : -1;
-}
-
-/* ---- every file ------------------------------------------------------------------ */
-
-struct walk {
-	unsigned volume;
-	struct storage *st;
-	uint64_t from_ms, to_ms;
-	int (*each)(unsigned volume, uint64_t id, void *ctx, struct err *e);
-	void *ctx;
-};
-
-struct names {
-	char (*v)[16];
-	size_t n, cap;
-};
-
-static int by_name(const void *a, const void *b)
-{
-	return strcmp(a, b);
-}
-
-/* sorted - names of a directory in order; longer ones than any of ours are no names
- * of ours */
-static int sorted(struct storage *st, const char *path, struct names *out, struct err *e)
-{
-	struct storage_names *names;
-	const char *name;
-
-	*out = (struct names){0};
-	if (storage_list(st, path, &names, e) < 0)
-		return -1;
-	while ((name = storage_names_next(names)) != NULL) {
-		if (strlen(name) >= sizeof *out->v)
-			continue;
-		if (out->n == out->cap) {
-			size_t cap = out->cap ? out->cap * 2 : 64;
-
-			out->v = xgrow(out->v, out->cap * sizeof *out->v,
-				       cap * sizeof *out->v);
-			out->cap = cap;
-		}
-		snprintf(out->v[out->n++], sizeof *out->v, "%s", name);
-	}
-	if (storage_names_end(&names, e) < 0)
-		return -1;
-	if (out->n > 0)
-		qsort(out->v, out->n, sizeof *out->v, by_name);
-	return 0;
-}
-
-static int walk_minute(const struct walk *w, const char *path, struct err *e)
-{
-	struct names files;
-	int rc = sorted(w->st, path, &files, e);
-
-	for (size_t i = 0; rc == 0 && i < files.n; i++) {
-		uint64_t id;
-
-		if (id_parse(str_of(files.v[i]), &id) && id_unix_ms(id) >= w->from_ms &&
-		    id_unix_ms(id) <= w->to_ms)
-			rc = w->each(w->volume, id, w->ctx, e);
-	}
-	xfree(&files.v);
-	return rc;
-}
-
-/* wanted - the directory of a day or minute touches the time that is asked for;
- * its name, compared as text with the bounds' names, tells */
-static bool wanted(const struct walk *w, const char *name, size_t at, size_t n)
-{
-	struct message_path lo = message_path(id_make(w->from_ms, 0, 0));
-	struct message_path hi = message_path(id_make(w->to_ms, 0, 0));
-
-	return strncmp(name, lo.s + at, n) >= 0 && strncmp(name, hi.s + at, n) <= 0;
-}
-
-static int walk_volume(const struct walk *w, struct err *e)
-{
-	enum {
-		PREFIX = 9,
-		DAY = 8,
-		MINUTE = 13
-	}; /* "messages/", "20261121", and "/2013" */
-	struct names days, minutes;
-	int rc = sorted(w->st, "messages", &days, e);
-
-	for (size_t d = 0; rc == 0 && d < days.n; d++) {
-		char path[64];
-
-		if (!wanted(w, days.v[d], PREFIX, DAY))
-			continue;
-		snprintf(path, sizeof path, "messages/%s", days.v[d]);
-		rc = sorted(w->st, path, &minutes, e);
-		for (size_t m = 0; rc == 0 && m < minutes.n; m++) {
-			snprintf(path, sizeof path, "messages/%s/%s", days.v[d],
-				 minutes.v[m]);
-			if (wanted(w, path + PREFIX, PREFIX, MINUTE))
-				rc = walk_minute(w, path, e);
-		}
-		xfree(&minutes.v);
-	}
-	xfree(&days.v);
-	return rc;
-}
-
-int message_each(struct store *s, uint64_t from_ms, uint64_t to_ms,
-		 int (*each)(unsigned volume, uint64_t id, void *ctx, struct err *e),
-		 void *ctx, struct err *e)
-{
-	int rc = 0;
-
-	for (size_t i = 0; rc == 0 && i < s->n_volumes; i++) {
-		struct walk w = {
-			.volume = s->volumes[i].number,
-			.st = s->volumes[i].storage,
-			.from_ms = from_ms < ID_EPOCH_MS ? ID_EPOCH_MS : from_ms,
-			.to_ms = to_ms > ID_LAST_MS ? ID_LAST_MS : to_ms,
-			.each = each,
-			.ctx = ctx,
-		};
-
-		rc = walk_volume(&w, e);
-	}
-	return rc;
 }

@@ -18,6 +18,7 @@
 #define MESSAGE_H
 
 #include "store/name.h"
+#include "store/retry.h"
 #include "store/storage.h"
 
 struct store;
@@ -50,6 +51,7 @@ struct message_info {
 	uint64_t size;          /* octets as RFC 1939 counts them, without trace */
 	uint64_t header_end;    /* stored octets up to and including the empty line */
 	uint64_t sum;           /* XXH3-64 of the stored octets */
+	struct retry_key key;   /* what a retry is known by */
 	size_t n_slots;
 	struct message_slot *slots; /* NULL until message_slots() */
 };
@@ -82,6 +84,9 @@ int message_read(struct message *m, uint64_t offset, char *to, size_t n, size_t 
 		 struct err *e);
 /* Reads the whole body and compares its checksum: ERR_TEMP names the damage. */
 int message_verify(struct message *m, struct err *e);
+/* The same, telling of each piece that was read; ends with -1 where `piece` says false. */
+int message_verify_by(struct message *m, bool (*piece)(size_t octets, void *ctx),
+		      void *ctx, struct err *e);
 
 /* Releases the slot of account `uid` and removes the file when no slot holds any
  * more.  The caller has made the removal durable in the maildrop before (P4).
@@ -93,12 +98,28 @@ int message_release_anywhere(struct store *s, uint64_t id, uint64_t uid, struct 
 /* Takes a slot back that was released although the maildrop still holds the message. */
 int message_hold(struct store *s, unsigned volume, uint64_t id, uint64_t uid,
 		 struct err *e);
-/* Moves a file that is not a whole message to <volume>/damaged/, for the operator;
- * removes it if it is empty. */
+/* Moves a file that is not a whole message to <volume>/damaged/<id>, or <id>.1, .2 and so on
+ * if there is one, for the operator; removes it if it is empty. */
 int message_set_aside(struct store *s, unsigned volume, uint64_t id, struct err *e);
 
 int message_exists(struct store *s, unsigned volume, uint64_t id, bool *found,
 		   struct err *e);
+
+/* ---- a file that is not where it belongs, for repair ----------------------------- */
+
+/* Paths are within the volume, as message_each_stray() and message_each_aside() give them. */
+/* Like message_open(), whatever message it is. */
+int message_open_at(struct store *s, unsigned volume, const char *path,
+		    struct message **out, struct err *e);
+/* The id that a file's head gives, if that is whole; else, and without a file, 0. */
+int message_id_at(struct store *s, unsigned volume, const char *path, uint64_t *id,
+		  struct err *e);
+/* Moves it to the place of message `id`, durably; an existing file is left alone (*taken). */
+int message_bring_home(struct store *s, unsigned volume, const char *path, uint64_t id,
+		       bool *taken, struct err *e);
+/* Moves it to damaged/, under the first name of `id` that is free there. */
+int message_put_aside(struct store *s, unsigned volume, const char *path, uint64_t id,
+		      struct err *e);
 
 /* ---- every file of all volumes, for recovery, check and expiry ---------------- */
 
@@ -108,11 +129,26 @@ int message_each(struct store *s, uint64_t from_ms, uint64_t to_ms,
 		 int (*each)(unsigned volume, uint64_t id, void *ctx, struct err *e),
 		 void *ctx, struct err *e);
 
+/* What is not in the place of a message, although it lies in messages/: `id` is that of its
+ * name, 0 if the name is none of ours.  Walks all directories; one that cannot be read is
+ * told to `bad`, and passed by. */
+int message_each_stray(struct store *s,
+		       int (*each)(unsigned volume, const char *path, uint64_t id,
+				   void *ctx, struct err *e),
+		       void (*bad)(const struct err *why, void *ctx), void *ctx,
+		       struct err *e);
+/* What was set aside; `id` is that of its name. */
+int message_each_aside(struct store *s,
+		       int (*each)(unsigned volume, const char *path, uint64_t id,
+				   void *ctx, struct err *e),
+		       void (*bad)(const struct err *why, void *ctx), void *ctx,
+		       struct err *e);
+
 /* ---- the header as text -------------------------------------------------------- */
 
 /* Appends the header; body and slots[].offset are set.  Its length depends on
  * sender, envelope id and slots only, so that it can be written again over itself
- * when stored, size, header_end and sum are known.  With more recipients than `out`
+ * when stored, size, header_end, sum and key are known.  With more recipients than `out`
  * has room for, buf_over(out) says so. */
 void message_header_print(struct message_info *mi, struct buf *out);
 /* The first part, without slots.  `text` starts at the file's start, is borrowed,

@@ -2,7 +2,7 @@
 /*
  * message_head - the header of a message file as text; format in doc/STORE.md
  */
-#include "store/message.h"
+#include "store/message_int.h"
 
 #include "store/id.h"
 #include "store/record.h"
@@ -16,8 +16,8 @@ static const char magic[] = "popstore-message 1 ";
 
 enum {
 	BODY_DIGITS = 8,
-	/* "rcpt + " */
-	STATE_AT = 5,
+	STATE_AT = MESSAGE_STATE_AT,
+	FEW_SLOTS = 4096,
 };
 
 /* ---- printing --------------------------------------------------------------- */
@@ -36,7 +36,7 @@ static void put_encoded(struct buf *out, const char *key, struct str value)
 	buf_putc(out, '\n');
 }
 
-static void put_slot(struct buf *out, struct message_slot *slot, size_t base)
+void message_slot_print(struct message_slot *slot, size_t base, struct buf *out)
 {
 	slot->offset = (uint32_t)(out->n - base + STATE_AT);
 	buf_printf(out, "rcpt %c ", slot->state);
@@ -46,12 +46,32 @@ static void put_slot(struct buf *out, struct message_slot *slot, size_t base)
 	buf_putc(out, '\n');
 }
 
-/* slots_sum - over the slots with every state taken as '+' */
-static uint64_t slots_sum(struct str text)
+/* few_slots_sum - the same for a text that fits: repair asks thousands of times */
+static uint64_t few_slots_sum(struct str text)
 {
-	XXH3_state_t *state = XXH3_createState();
+	char copy[FEW_SLOTS + 1], *p = copy, *end = copy + text.n;
+
+	memcpy(copy, text.p, text.n);
+	if (text.n > 0 && end[-1] != '\n')
+		*end++ = '\n';
+	while (p != end) {
+		char *lf = memchr(p, '\n', (size_t)(end - p));
+
+		if (lf - p > STATE_AT)
+			p[STATE_AT] = '+';
+		p = lf + 1;
+	}
+	return XXH3_64bits(copy, (size_t)(end - copy));
+}
+
+uint64_t message_slots_sum(struct str text)
+{
+	XXH3_state_t *state;
 	uint64_t sum;
 
+	if (text.n <= FEW_SLOTS)
+		return few_slots_sum(text);
+	state = XXH3_createState();
 	must(state != NULL);
 	XXH3_64bits_reset(state);
 	while (text.n > 0) {
@@ -71,10 +91,8 @@ static uint64_t slots_sum(struct str text)
 	return sum;
 }
 
-static void put_head(struct buf *out, const struct message_info *mi)
+void message_numbers_print(const struct message_info *mi, struct buf *out)
 {
-	size_t from = out->n;
-
 	buf_printf(out, "%s%0*" PRIu64 "\n", magic, BODY_DIGITS, mi->body);
 	buf_printf(out, "id %s\n", id_print(mi->id).c);
 	buf_printf(out, "arrived %020" PRIu64 "\n", mi->arrived_ms);
@@ -82,7 +100,15 @@ static void put_head(struct buf *out, const struct message_info *mi)
 	buf_printf(out, "size %020" PRIu64 "\n", mi->size);
 	buf_printf(out, "header %020" PRIu64 "\n", mi->header_end);
 	buf_printf(out, "body-sum %016" PRIx64 "\n", mi->sum);
+	buf_printf(out, "retry-key %s\n", retry_key_print(mi->key).c);
 	buf_printf(out, "slots %010zu\n", mi->n_slots);
+}
+
+static void put_head(struct buf *out, const struct message_info *mi)
+{
+	size_t from = out->n;
+
+	message_numbers_print(mi, out);
 	put_encoded(out, "env-id", mi->envelope_id);
 	put_encoded(out, "from", mi->from);
 	put_sum(out, "head-sum", from);
@@ -99,11 +125,12 @@ void message_header_print(struct message_info *mi, struct buf *out)
 	size_t slots_at = out->n;
 
 	for (size_t i = 0; i < mi->n_slots; i++)
-		put_slot(out, &mi->slots[i], base);
+		message_slot_print(&mi->slots[i], base, out);
 	if (buf_over(out))
 		return;
 
-	uint64_t sum = slots_sum((struct str){out->p + slots_at, out->n - slots_at});
+	uint64_t sum =
+		message_slots_sum((struct str){out->p + slots_at, out->n - slots_at});
 
 	buf_printf(out, "slot-sum %016" PRIx64 "\n\n", sum);
 	mi->body = out->n - base;
@@ -145,12 +172,12 @@ static bool next_hex(struct str *rest, const char *key, uint64_t *out)
 {
 	struct str v;
 
-	return next_value(rest, key, &v) && v.n == 16 && str_hex64(v, out);
+	return next_value(rest, key, &v) && str_sum64(v, out);
 }
 
 static bool parse_head(struct str *rest, struct message_info *mi)
 {
-	struct str id;
+	struct str id, key;
 	uint64_t n;
 
 	if (!next_value(rest, "id", &id) || !id_parse(id, &mi->id) ||
@@ -158,7 +185,9 @@ static bool parse_head(struct str *rest, struct message_info *mi)
 	    !next_u64(rest, "stored", &mi->stored) ||
 	    !next_u64(rest, "size", &mi->size) ||
 	    !next_u64(rest, "header", &mi->header_end) ||
-	    !next_hex(rest, "body-sum", &mi->sum) || !next_u64(rest, "slots", &n) ||
+	    !next_hex(rest, "body-sum", &mi->sum) ||
+	    !next_value(rest, "retry-key", &key) || !retry_key_parse(key, &mi->key) ||
+	    !next_u64(rest, "slots", &n) ||
 	    !next_value(rest, "env-id", &mi->envelope_id) ||
 	    !next_value(rest, "from", &mi->from))
 		return false;
@@ -190,7 +219,7 @@ int message_head_parse(struct str text, struct message_info *out, struct err *e)
 	return 0;
 }
 
-static bool parse_slot(struct str line, const char *base, struct message_slot *slot)
+bool message_slot_parse(struct str line, const char *base, struct message_slot *slot)
 {
 	struct str word = str_word(&line), name, uid;
 
@@ -239,10 +268,10 @@ int message_slots_parse(struct str text, struct message_info *mi, struct err *e)
 		return damaged(e, "it names more recipients than it has lines");
 	mi->slots = xalloc(mi->n_slots * sizeof *mi->slots);
 	for (size_t i = 0; i < mi->n_slots; i++)
-		if (!parse_slot(str_cut(&rest, '\n'), text.p, &mi->slots[i]))
+		if (!message_slot_parse(str_cut(&rest, '\n'), text.p, &mi->slots[i]))
 			return damaged(e, "a recipient line is not well formed");
 	slots.n = (size_t)(rest.p - slots.p);
-	if (!next_hex(&rest, "slot-sum", &sum) || sum != slots_sum(slots))
+	if (!next_hex(&rest, "slot-sum", &sum) || sum != message_slots_sum(slots))
 		return damaged(e, "its recipients fail the checksum");
 	if (!str_eq(rest, STR("\n")))
 		return damaged(e, "its header does not end where it says");

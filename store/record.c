@@ -86,7 +86,7 @@ int record_check(struct str text, const char *kind, const char *what, struct err
 		return damaged(e, what, "it has no checksum at its end");
 	last.p += sizeof sum_key - 1;
 	last.n -= sizeof sum_key - 1;
-	if (!str_hex64(last, &sum) || sum != XXH3_64bits(text.p, text.n - SUM_LINE))
+	if (!str_sum64(last, &sum) || sum != XXH3_64bits(text.p, text.n - SUM_LINE))
 		return damaged(e, what, "it fails its checksum");
 	if (!str_eq(str_word(&first), str_of(kind)))
 		return damaged(e, what, "it is of another kind");
@@ -95,6 +95,11 @@ int record_check(struct str text, const char *kind, const char *what, struct err
 			       "%s has version " STR_FMT ", this program knows version 1",
 			       what, STR_ARG(first));
 	return 0;
+}
+
+bool record_is_damage(const struct err *e)
+{
+	return e->class == ERR_TEMP && e->sys == 0 && strcmp(e->dsn, "4.3.0") == 0;
 }
 
 bool record_next(struct str *rest, struct str *key, struct str *value)

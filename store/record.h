@@ -43,6 +43,9 @@ void record_fini(struct record_writer *w);
  * ERR_TEMP: damage (4.3.0) and a version of a later program (4.3.5) are for the
  * operator, not for the sender. */
 int record_check(struct str text, const char *kind, const char *what, struct err *e);
+/* Whether an error of reading an object says that its octets are wrong: not that it could
+ * not be read now, nor that a later program wrote it. */
+bool record_is_damage(const struct err *e);
 /* The next line after record_check(); false at the end.  Start with *rest = text. */
 bool record_next(struct str *rest, struct str *key, struct str *value);
 /* The first value of a key, decoded into out; false when there is none. */

@@ -6,13 +6,20 @@
  * ...), one for each volume (messages), one for the secrets.  Everything above
  * speaks in these few operations, so that another engine (RADOS), or one that
  * fails the n-th call for a test, takes the place of files without the store
- * knowing.  Paths are relative, made by store/name.h and store/message.c, never from outside.
+ * knowing (store/storage_engine.h).  Paths are relative, made by store/name.h and
+ * store/message.c, never from outside.
  *
- * Durability is a word in the name: *_durable returns only when the change
- * survives a power cut; everything else is durable after the next
- * storage_sync() that returned 0.  A sync that failed is never tried again as if
- * it might succeed (P3): the storage remembers it and refuses further writes
- * with ERR_TEMP until the process is restarted.
+ * Durability is asked for: a commit, and what is called with STORAGE_DURABLE, returns
+ * only when the change survives a power cut; everything else is durable after the next
+ * storage_sync() that returned 0.
+ *
+ * A sync that failed is never tried again as if it might succeed (P3).  The storage
+ * remembers it, and until the process is restarted it takes nothing new and promises
+ * nothing: put, rename, make_dir, drafts, opening to append, append, every sync and
+ * STORAGE_DURABLE are ERR_TEMP, and nothing was done then.  Reading goes on, and so does
+ * what only takes away: removing, cutting, an octet in place, leases.  None of
+ * that is a promise, and the store does it over again where a crash undoes it
+ * (a slot released, a file that nobody holds).
  *
  * Owns:    its root directory's descriptor.  storage_close() ends it.
  * Threads: a storage may be used by any number; a file or a draft has one owner.
@@ -29,7 +36,12 @@
 
 struct storage;
 
-/* The posix engine: a directory that exists.  Creates nothing in it. */
+/* `place` is a directory that exists, or "scheme:..." for the engine with that scheme.
+ * Opening creates nothing in it. */
+int storage_open(const char *place, struct storage **out, struct err *e);
+/* Makes the place itself, and nothing above it; one that is there is fine. */
+int storage_make(const char *place, struct err *e);
+/* The posix engine, whatever the directory is called. */
 int storage_open_posix(const char *directory, struct storage **out, struct err *e);
 void storage_close(struct storage **st);
 const char *storage_name(const struct storage *st); /* for messages to people */
@@ -37,15 +49,25 @@ const char *storage_name(const struct storage *st); /* for messages to people */
  * next (Linux 6.8): equal strings at two times prove that no power cut lay
  * between.  "" where that cannot be proved. */
 const char *storage_mount_identity(const struct storage *st);
-bool storage_failed(const struct storage *st); /* a sync failed: read only now */
-/* Octets that an unprivileged writer may still use. */
-int storage_free_octets(struct storage *st, uint64_t *out, struct err *e);
+bool storage_failed(const struct storage *st); /* a sync failed, see above */
+/* Which one, and why: the first that did; for messages to people, "" as long as none did. */
+const char *storage_failure(const struct storage *st);
+
+struct storage_space {
+	uint64_t octets; /* that an unprivileged writer may still use */
+	uint64_t
+		objects; /* that may still be made; UINT64_MAX where nothing limits them */
+	bool read_only;  /* mounted so */
+};
+int storage_space(struct storage *st, struct storage_space *out, struct err *e);
 
 /* ---- whole small objects ---------------------------------------------------- */
 
 enum { STORAGE_DURABLE = 1, STORAGE_EXCLUSIVE = 2 };
 
-/* Appends the object to `out` (whose max bounds it); *found tells. */
+/* Appends the object to `out` (whose max bounds it); *found tells.  Below what is no
+ * directory nothing can be told: that is an error, here and wherever something is looked
+ * for. */
 int storage_read(struct storage *st, const char *path, struct buf *out, bool *found,
 		 struct err *e) MUST_USE;
 /* Makes or replaces the object whole, atomically; parents are made as needed.
@@ -67,6 +89,10 @@ int storage_remove_dir(struct storage *st, const char *path, struct err *e) MUST
 int storage_exists(struct storage *st, const char *path, bool *found,
 		   struct err *e) MUST_USE;
 
+/* Has the cache forget what it holds of an object and the disk has, too: who reads it next
+ * reads the disk.  Does what it can. */
+void storage_uncache(struct storage *st, const char *path);
+
 /* Names in a directory, in no order, without those that begin with a dot (files that
  * are being written); a missing directory is an empty one. */
 struct storage_names;
@@ -75,6 +101,11 @@ int storage_list(struct storage *st, const char *path, struct storage_names **ou
 const char *storage_names_next(struct storage_names *n); /* NULL at the end */
 /* Frees; -1 when the end was not the end, but a directory that could not be read. */
 int storage_names_end(struct storage_names **n, struct err *e) MUST_USE;
+
+/* Removes all that somebody had begun to write before that Unix time, whose process is dead
+ * now.  Looks at every directory. */
+int storage_sweep(struct storage *st, uint64_t before_ms, uint64_t *swept,
+		  struct err *e) MUST_USE;
 
 /* ---- an object that is written in pieces: a message ------------------------ */
 

@@ -7,7 +7,7 @@
  * line was written (same boot, and a mount id that is never used twice), recovery
  * may be exact instead of careful.
  */
-#include "store/storage_int.h"
+#include "store/storage_posix.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -35,22 +35,17 @@ static bool boot_id(char out[37])
 	return n == 36;
 }
 
-void storage_posix_mount(struct storage *st)
+void posix_mount(struct storage *st)
 {
 	struct statx sx = {0};
 	char boot[37];
 
 	st->mount[0] = '\0';
-	if (statx(st->dir, "", AT_EMPTY_PATH, STATX_MNT_ID_UNIQUE, &sx) < 0 ||
+	if (statx(posix_dir(st), "", AT_EMPTY_PATH, STATX_MNT_ID_UNIQUE, &sx) < 0 ||
 	    !(sx.stx_mask & STATX_MNT_ID_UNIQUE) || !boot_id(boot))
 		return;
 
 	/* Debian 12's struct statx has the field, as stx_mnt_id, since 5.8. */
 	snprintf(st->mount, sizeof st->mount, "%s/%llx", boot,
 		 (unsigned long long)sx.stx_mnt_id);
-}
-
-const char *storage_mount_identity(const struct storage *st)
-{
-	return st->mount;
 }

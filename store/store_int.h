@@ -12,18 +12,27 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+/* What was seen of a storage lately (standing.c). */
+struct look {
+	_Atomic uint64_t at_ms;   /* 0: never */
+	_Atomic uint64_t room;    /* octets; 0: none, or no mail at all */
+	atomic_int standing;      /* enum standing */
+	_Atomic uint64_t away_ms; /* when it refused a message last */
+	atomic_bool told;         /* that it stopped */
+};
+
 struct volume {
 	unsigned number;
 	bool writable; /* configured for new messages; the root may be read only */
 	struct storage *storage;
-	_Atomic uint64_t free_octets; /* as of free_seen_ms */
-	_Atomic uint64_t free_seen_ms;
+	struct look look;
 };
 
 struct store {
 	const struct settings *set;
 	uint64_t id;
 	struct storage *root;
+	struct look root_look;
 	struct volume *volumes;
 	size_t n_volumes;
 	atomic_uint next_volume;
@@ -38,8 +47,13 @@ struct volume *store_volume(struct store *s, unsigned number);
 int store_is_whole(struct store *s, bool *whole, struct err *e);
 /* Makes what was done to message files durable, on every volume. */
 int store_sync_volumes(struct store *s, struct err *e);
-/* Where the next message goes: in turn, those with room first. */
+/* Removes what was being written when its maker died, everywhere; not what is an hour
+ * old or less. */
+int store_sweep(struct store *s, struct err *e);
+/* Where the next message goes: in turn, those with room first; NULL: nowhere. */
 struct volume *store_pick_volume(struct store *s, struct err *e);
+/* It took no message just now: others come first for a while. */
+void store_volume_refused(struct store *s, struct volume *v);
 /* The writer of this process, taken at the first call. */
 int store_writer(struct store *s, struct writer **out, struct err *e);
 

@@ -3,6 +3,7 @@
 
 #include "store/domain.h"
 #include "store/maildrop.h"
+#include "store/standing.h"
 #include "store/store.h"
 
 #include <string.h>
@@ -155,7 +156,8 @@ void verdict_of_address(struct store *s, const struct address *a, uint64_t size,
 			struct verdict *out)
 {
 	*out = (struct verdict){0};
-	if (judge(s, a, size, out, &out->why) < 0)
+	if (judge(s, a, size, out, &out->why) < 0 ||
+	    (verdict_accepts(out) && store_takes_mail(s, &out->why) < 0))
 		out->code = VERDICT_TRY_AGAIN;
 	verdict_set(s, out->code, out);
 }

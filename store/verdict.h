@@ -14,7 +14,8 @@
  *   NOT_RECEIVING  550      5.2.1  reject (DISMAIL, or the template `default`)
  *   OVER_QUOTA     452/552  x.2.2  defer, or reject where configured so
  *   TOO_LARGE      552      5.2.3  reject: it could never fit
- *   TRY_AGAIN      451      4.3.0  defer; the error says why
+ *   TRY_AGAIN      451      4.3.0  defer; the error says why: it cannot be told, or
+ *                                  nothing takes mail now (store/standing.h)
  *
  * Order: the exact name as account, then as forwarding, then without its detail
  * (cut at the first of the domain's delimiters) as account, as forwarding.

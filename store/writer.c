@@ -3,19 +3,11 @@
 
 #include "lib/conn.h"
 #include "store/id.h"
-#include "store/record.h"
-#include "store/storage.h"
+#include "store/writer_int.h"
 
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
-
-enum {
-	RESERVE_MS = 60 * 1000, /* how far ahead ids are reserved by one durable write */
-	RECORD_OCTETS = 512,
-};
-
-static const char kind[] = "popstore-writer";
 
 struct writer {
 	struct storage *root;
@@ -33,105 +25,18 @@ struct writer {
 	size_t n_running, cap_running;
 };
 
-struct writer_path {
-	char s[40];
-};
-
-static struct writer_path path_of(uint32_t number, const char *suffix)
-{
-	struct writer_path p;
-
-	snprintf(p.s, sizeof p.s, "writers/%u%s", (unsigned)number, suffix);
-	return p;
-}
-
-/* ---- the record ------------------------------------------------------------- */
-
-struct saved {
-	struct writer_state s;
-	bool clean;
-};
-
-static int save(struct storage *root, const struct saved *w, struct err *e)
-{
-	struct writer_path path = path_of(w->s.number, "");
-	struct record_writer r;
-
-	record_begin(&r, kind);
-	record_put(&r, "state", w->clean ? STR("closed") : STR("open"));
-	record_put_u64(&r, "checkpoint", w->s.checkpoint_ms);
-	record_put_u64(&r, "until", w->s.until_ms);
-	record_put(&r, "mount", str_of(w->s.mount));
-
-	int rc = storage_put(root, path.s, record_finish(&r), STORAGE_DURABLE, NULL, e);
-
-	record_fini(&r);
-	return rc;
-}
-
-static void take_text(struct str record, const char *key, char *to, size_t room)
-{
-	struct buf b;
-
-	buf_init(&b, room - 1);
-	if (record_get(record, key, &b))
-		snprintf(to, room, "%s", buf_cstr(&b));
-	buf_fini(&b);
-}
-
-/* load - *found is false for a number that was never used */
-static int load(struct storage *root, uint32_t number, struct saved *out, bool *found,
-		struct err *e)
-{
-	struct writer_path path = path_of(number, "");
-	struct buf text;
-	char state[8] = "";
-	int rc = -1;
-
-	*out = (struct saved){.s.number = number, .clean = true};
-	buf_init(&text, RECORD_OCTETS);
-	if (storage_read(root, path.s, &text, found, e) < 0)
-		goto out;
-	rc = 0;
-	if (!*found)
-		goto out;
-	rc = record_check(buf_str(&text), kind, path.s, e);
-	if (rc < 0)
-		goto out;
-	take_text(buf_str(&text), "state", state, sizeof state);
-	take_text(buf_str(&text), "mount", out->s.mount, sizeof out->s.mount);
-	out->clean = strcmp(state, "closed") == 0;
-	if (!record_get_u64(buf_str(&text), "checkpoint", &out->s.checkpoint_ms) ||
-	    !record_get_u64(buf_str(&text), "until", &out->s.until_ms))
-		rc = err_set(e, ERR_TEMP, "4.3.0", "%s lacks its times", path.s);
-out:
-	buf_fini(&text);
-	return rc;
-}
-
-uint64_t writer_checkpoint_of(struct storage *root, uint32_t number)
-{
-	struct saved w;
-	struct err e;
-	bool found;
-
-	if (load(root, number, &w, &found, &e) < 0 || !found)
-		return 0;
-	return w.s.checkpoint_ms;
-}
-
 /* save_now - writes what is true now, with ids reserved from `from_ms` on */
 static int save_now(struct writer *w, uint64_t checkpoint_ms, uint64_t from_ms,
 		    struct err *e)
 {
-	struct saved s = {
+	struct writer_saved s = {
 		.s = {.number = w->number,
 		      .checkpoint_ms = checkpoint_ms,
-		      .until_ms = from_ms + RESERVE_MS},
+		      .until_ms = from_ms + WRITER_RESERVE_MS},
 	};
 
 	snprintf(s.s.mount, sizeof s.s.mount, "%s", storage_mount_identity(w->root));
-	if (save(w->root, &s, e) < 0)
+	if (writer_save(w->root, &s, e) < 0)
 		return -1;
 	pthread_mutex_lock(&w->state);
 	w->checkpoint_ms = s.s.checkpoint_ms;
@@ -157,24 +62,31 @@ static int clock_ms_of_ids(uint64_t *now, struct err *e)
 /* try_number - 0 it is ours, 1 not this one */
 static int try_number(struct writer *w, uint32_t number, uint64_t now, struct err *e)
 {
-	struct saved s;
+	struct writer_saved s;
+	struct err ignored;
 	bool found;
 
-	if (storage_lease_take(w->root, path_of(number, ".lease").s, &w->lease, e) < 0)
+	if (storage_lease_take(w->root, writer_path(number, ".lease").s, &w->lease, e) <
+	    0)
 		return -1;
 	if (w->lease == NULL)
 		return 1;
-	/* Damaged: nobody knows which ids were used; recovery sees to it.  Unclean: its
-	 * messages are not all in their maildrops.  Ahead of the clock: its ids would
-	 * not be in the order of time. */
-	if (load(w->root, number, &s, &found, e) < 0 ||
+	/* Damaged, or lost: nobody knows which ids were used; recovery sees to it.
+	 * Unclean: its messages are not all in their maildrops.  Ahead of the clock: its
+	 * ids would not be in the order of time. */
+	if (writer_load(w->root, number, &s, &found, e) < 0 ||
+	    writer_is_lost(w->lease, found) ||
 	    (found && (!s.clean || s.s.until_ms > now))) {
 		storage_lease_drop(&w->lease);
 		return 1;
 	}
 	w->number = number;
 	w->last_ms = now;
-	return save_now(w, now, now, e);
+	if (save_now(w, now, now, e) < 0)
+		return -1;
+	/* From now on a lease without a record is damage. */
+	(void)!storage_lease_set_time(w->lease, now, &ignored);
+	return 0;
 }
 
 int writer_open(struct storage *root, struct writer **out, struct err *e)
@@ -213,7 +125,7 @@ void writer_close(struct writer **wp)
 	if (w == NULL)
 		return;
 	if (!w->dirty && w->n_running == 0) {
-		struct saved s = {
+		struct writer_saved s = {
 			.s = {.number = w->number,
 			      .checkpoint_ms = w->last_ms + 1,
 			      .until_ms = w->last_ms + 1},
@@ -221,7 +133,7 @@ void writer_close(struct writer **wp)
 		};
 
 		/* If this fails, recovery looks at a few messages for nothing. */
-		(void)!save(w->root, &s, &e);
+		(void)!writer_save(w->root, &s, &e);
 	}
 	storage_lease_drop(&w->lease);
 	pthread_mutex_destroy(&w->io);
@@ -359,66 +271,4 @@ int writer_checkpoint(struct writer *w, int (*sync)(void *ctx, struct err *e), v
 	}
 	pthread_mutex_unlock(&w->io);
 	return rc;
-}
-
-/* ---- recovery ------------------------------------------------------------------------ */
-
-static int one_dead(struct storage *root, uint32_t number,
-		    int (*each)(const struct writer_state *w, bool *clean, void *ctx,
-				struct err *e),
-		    void *ctx, struct err *e)
-{
-	struct storage_lease *lease;
-	struct saved s;
-	bool found, clean = false;
-	int rc = -1;
-
-	if (storage_lease_take(root, path_of(number, ".lease").s, &lease, e) < 0)
-		return -1;
-	if (lease == NULL)
-		return 0;
-	if (load(root, number, &s, &found, e) < 0) {
-		if (e->sys != 0)
-			goto out;
-		/* Damaged.  It may have left anything, and its number is used no more:
-		 * its ids are taken up to the last there is. */
-		s = (struct saved){.s = {.number = number, .until_ms = ID_LAST_MS}};
-	}
-	rc = 0;
-	if (!found || s.clean)
-		goto out;
-	rc = each(&s.s, &clean, ctx, e);
-	if (rc == 0 && clean) {
-		s.clean = true;
-		s.s.checkpoint_ms = s.s.until_ms;
-		rc = save(root, &s, e);
-	} else if (rc == 0 && s.s.mount[0] != '\0') {
-		/* Somebody will mend what stood in the way, and a maildrop that was made
-		 * again may lack lines: after that no line proves nothing. */
-		s.s.mount[0] = '\0';
-		rc = save(root, &s, e);
-	}
-out:
-	storage_lease_drop(&lease);
-	return rc;
-}
-
-int writer_each_dead(struct storage *root,
-		     int (*each)(const struct writer_state *w, bool *clean, void *ctx,
-				 struct err *e),
-		     void *ctx, struct err *e)
-{
-	struct storage_names *names;
-	const char *name;
-	int rc = 0;
-
-	if (storage_list(root, "writers", &names, e) < 0)
-		return -1;
-	while (rc == 0 && (name = storage_names_next(names)) != NULL) {
-		uint32_t number;
-
-		if (str_u32(str_of(name), &number) && number < ID_WRITERS)
-			rc = one_dead(root, number, each, ctx, e);
-	}
-	return storage_names_end(&names, e) < 0 ? -1 : rc;
 }

@@ -49,15 +49,32 @@ struct writer_state {
 	char mount[64]; /* storage_mount_identity() of the root when it was written */
 };
 
-/* Every writer that nobody holds and that did not end cleanly; the lease is held
+/* Every writer that nobody holds and that did not end cleanly, or whose record is damaged or
+ * lost (what is left is its lease): of that one all messages are to be looked at.  The lease is held
  * while `each` runs, and the state is clean afterwards if it set *clean.  If it did not,
- * the mount is forgotten. */
+ * the mount is forgotten.  One that fails does not hold up the others: *e is of the last. */
 int writer_each_dead(struct storage *root,
 		     int (*each)(const struct writer_state *w, bool *clean, void *ctx,
 				 struct err *e),
 		     void *ctx, struct err *e);
 
+/* Every writer that did not end cleanly, for people: one that is at work (`held`), or one that
+ * recovery will see to.  Of a record that is damaged or lost `why` says so, else NULL, and
+ * there are zeros in *w. */
+int writer_each_open(struct storage *root,
+		     void (*each)(const struct writer_state *w, bool held,
+				  const struct err *why, void *ctx),
+		     void *ctx, struct err *e);
+
+/* Whether what this writer wrote came in this mount, after the last power cut: its record
+ * says so, or somebody holds the number now (recovery does, while it looks at one). */
+bool writer_is_of_now(struct storage *root, uint32_t number);
+
 /* The checkpoint of a writer as last written; 0 when unknown. */
 uint64_t writer_checkpoint_of(struct storage *root, uint32_t number);
+/* Whether whoever should mention this message does: its writer's checkpoint has passed it, or
+ * it ended cleanly; or there is no such writer any more, dead or alive, as far as records and
+ * leases tell. */
+bool writer_has_settled(struct storage *root, uint64_t id);
 
 #endif

@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: ISC
 """conf-examples/: every file is run, and says what is true.
 
-Those for Postfix and Sendmail are run by test_mta.py, systemd's by test_systemd.py.
+Those for Postfix and Sendmail are run by test_mta.py and test_smtp_auth.py, systemd's by
+test_systemd.py.
 """
 
 import re
 
 import pytest
 
-from lib import place
+from lib import certificate, place
 from lib.mail import deliver, fetch_all, message
 from lib.mta import example
 from lib.site import Site
@@ -16,10 +17,13 @@ from lib.wire import free_port
 
 
 def test_every_example_has_a_test():
-    tested = {f"postfix/{n}.cf" for n in ("10-delivery", "20-policy", "20-milter", "20-socketmap")}
-    tested |= {"sendmail/popstore.mc"}
+    tested = {f"postfix/{n}.cf" for n in ("10-delivery", "20-policy", "20-milter", "20-socketmap",
+                                          "30-smtp-auth")}
+    tested |= {"postfix/sasl/smtpd.conf"}
+    tested |= {f"sendmail/{n}" for n in ("popstore.mc", "smtp-auth.mc", "Sendmail.conf")}
     tested |= {f"popstore/{n}.conf" for n in ("minimal", "dev", "full")}
     tested |= {f"systemd/popstored{n}" for n in (".service", "-lmtp.socket", "-pop3.socket")}
+    tested |= {f"systemd/popstore-scrub{n}" for n in (".service", ".timer")}
     there = {str(p.relative_to(place.EXAMPLES)) for p in place.EXAMPLES.rglob("*") if p.is_file()}
     assert there == tested
 
@@ -47,7 +51,9 @@ SITES = {
         "/var/lib/popstore": str(s.root), "/disk1": f"{s.dir}/disk1", "/disk2": f"{s.dir}/disk2",
         "127.0.0.1:24": s.lmtp, "/run/popstore/lmtp": s.lmtp_socket, "[::]:110": s.pop3,
         "127.0.0.1:10040": s.policy, "127.0.0.1:10041": s.socketmap,
-        "inet:8891@127.0.0.1": s.milter_conf},
+        "[::]:995": f"127.0.0.1:{free_port()}",
+        "inet:8891@127.0.0.1": s.milter_conf, '"127.0.0.1:106"': f'"{s.poppassd}"',
+        "/etc/popstore/": f"{s.dir}/", "/run/popstore/smtp/auth": s.auth},
 }
 
 
@@ -59,6 +65,8 @@ def example_site(request):
         # The volumes are what an operator mounts; the log is for the test to read.
         for disk in ("disk1", "disk2"):
             (site.dir / disk).mkdir()
+        for name in ("mail", "pop3", "clients"):
+            certificate.make(site.dir, name)
         site.text = site.text.replace('to = "syslog"', 'to = "stderr"')
     yield site
     site.end()
@@ -66,7 +74,12 @@ def example_site(request):
 
 @pytest.mark.parametrize("example_site", SITES, indirect=True)
 def test_a_store_runs_with_it(example_site):
-    site = example_site.init()
+    site = example_site
+    # The scratch folder may be anywhere; what is shipped asks for a disk.
+    site.text = site.text.replace("\ttrust_file_system = no\n", "")
+    if "trust_file_system" not in site.text:
+        site.text = site.text.replace("store {\n", "store {\n\ttrust_file_system = yes\n")
+    site.init()
     site.start()
     name = site.add("alice@example.org")
     for i in range(4):
@@ -102,7 +115,8 @@ def test_full_conf_lists_every_setting_with_its_default(example_site):
     site.write_conf()
     defaults = settings_of(site.ctl("settings"))
     differs = {k for k in in_effect if in_effect[k] != defaults[k]}
-    ours = {"hostname", "store.volumes"} | {k for k in in_effect if k.endswith(".listen")}
+    ours = {"hostname", "store.volumes", "tls.certificate", "tls.key", "tls.client_ca"}
+    ours |= {k for k in in_effect if k.endswith((".listen", "_networks"))} | {"pop3.tls_listen"}
     assert differs == ours, "full.conf shows a value that is not the default"
 
 

@@ -4,10 +4,13 @@
 import ctypes
 import json
 import os
+import pathlib
+import poplib
 import pty
 import pwd
 import re
 import select
+import shutil
 import signal
 import subprocess
 import termios
@@ -16,7 +19,8 @@ import time
 import pytest
 
 from lib import place
-from lib.mail import deliver, fetch_all, message
+from lib.mail import Pop3, deliver, fetch_all, message
+from lib.record import rewrite, with_sum
 from lib.wire import DEADLINE
 
 OK, USAGE, DATAERR, NOINPUT, NOUSER, NOHOST = 0, 64, 65, 66, 67, 68
@@ -24,7 +28,11 @@ IOERR, TEMPFAIL, NOPERM, CONFIG = 74, 75, 77, 78
 
 VERBS = ["init", "domain add", "domain modify", "domain delete", "domain list", "add", "modify",
          "passwd", "delete", "show", "list", "messages", "forward", "noforward", "verdict",
-         "check", "recover", "settings", "help"]
+         "check", "scrub", "recover", "status", "settings", "help"]
+
+
+SCRAM = ["SCRAM-SHA-1", "SCRAM-SHA-256", "SCRAM-SHA-512"]
+SEALED = ["APOP", "CRAM-MD5", "DIGEST-MD5"]
 
 
 @pytest.fixture
@@ -63,7 +71,7 @@ def password_is(site, name, password):
     for path in secret_files(site):
         with open(path, encoding="utf-8") as f:
             record = dict(line.rstrip("\n").split(" ", 1) for line in f)
-        if record["name"] == name:
+        if record.get("name") == name:
             stored = record["hash"].encode()
             return crypt(password.encode(), stored) == stored
     return False
@@ -113,14 +121,15 @@ def test_init(make_site):
 def test_domains(bare):
     assert bare.ctl("domain", "add", "Example.COM", "--delimiters", "-+") == "example.com: added\n"
     assert bare.ctl("domain", "list") == (
-        "DOMAIN       ALIAS OF     DELIMITERS\n"
-        "example.com  -            -+\n"
-        "example.net  example.org  +\n"
-        "example.org  -            +\n")
+        "DOMAIN       ALIAS OF     DELIMITERS  RECOVERABLE\n"
+        "example.com  -            -+          no\n"
+        "example.net  example.org  +           no\n"
+        "example.org  -            +           no\n")
     assert bare.ctl_json("domain", "modify", "example.com", "--delimiters", "none") == \
         {"name": "example.com", "done": "modified"}
     assert bare.ctl_json("domain", "list")[0] == {
-        "name": "example.com", "alias_of": "", "delimiters": "", "own_delimiters": True}
+        "name": "example.com", "alias_of": "", "delimiters": "", "own_delimiters": True,
+        "recoverable": False}
     bare.ctl("domain", "modify", "example.com", "--delimiters", "default")
     assert bare.ctl_json("domain", "list")[0]["delimiters"] == "+"
     bare.ctl("domain", "modify", "example.net", "--alias", "example.com")
@@ -143,7 +152,8 @@ def test_add_and_show(bare):
         assert re.fullmatch(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", shown.pop(key))
     assert shown == {"name": "alice@example.org", "owner": "Alice Möller", "group": "staff",
                      "flags": ["DISMAIL", "LOCKPWD"], "messages": 0, "octets": 0,
-                     "quota": 100 << 20, "overdraft": 1 << 20}
+                     "quota": 100 << 20, "overdraft": 1 << 20, "password_expired": False,
+                     "mechanisms": ["PLAIN"] + SCRAM}
     text = bare.ctl("show", "alice@example.org")
     assert re.search(r"^Quota +100M$", text, re.M)
     assert re.search(r"^Flags +DISMAIL, LOCKPWD$", text, re.M)
@@ -352,7 +362,8 @@ def test_settings(make_site):
     assert site.ctl("settings", "-n") == changed
     told = site.ctl_json("settings")
     assert told["lmtp"]["max_message"] == 7 << 20
-    assert told["store"] | {"root": str(site.root), "volumes": []} == told["store"]
+    ours = {"root": str(site.root), "volumes": [], "trust_file_system": True}
+    assert told["store"] | ours == told["store"]
     assert told["auth"]["plaintext_without_tls"] == "loopback"
     assert site.ctl_json("settings", "-n")["lmtp"]["max_message"] == 7 << 20
     assert "max_recipients" not in site.ctl_json("settings", "-n")["lmtp"]
@@ -379,9 +390,10 @@ def test_check_and_recover_of_a_sound_store(bare):
     bare.add("alice@example.org")
     assert bare.ctl("check") == "accounts 2, messages 0, octets 0: sound\n"
     assert bare.ctl_json("check", "--quick") == {"accounts": 2, "messages": 0, "octets": 0,
-                                                 "findings": [], "repaired": 0, "sound": True}
+                                                 "findings": [], "found": 0, "repaired": 0,
+                                                 "sound": True, "stopped": False}
     assert bare.ctl_json("recover") == {"writers": 0, "messages": 0, "added": 0, "removed": 0,
-                                         "damaged": 0, "failed": 0}
+                                         "damaged": 0, "failed": 0, "resumed": 0}
     assert re.search(r"^Maildrop lines made again +0$", bare.ctl("recover"), re.M)
 
 
@@ -393,10 +405,48 @@ def test_check_says_what_is_damaged(bare):
     finding, totals = done.stdout.splitlines()
     assert re.match(r"I\d+: .*alice@example\.org", finding)
     assert totals.endswith("findings 1, repaired 0")
-    done = bare.run("--json", "check", "--repair")  # cannot be proved, so it stays
-    told = json.loads(done.stdout)
-    assert done.returncode == DATAERR and told["sound"] is False
+    told = bare.ctl_json("check", "--repair")
+    assert told["sound"] is True
     assert [set(f) for f in told["findings"]] == [{"invariant", "what", "repaired"}]
+    bare.assert_sound()
+
+
+def test_what_cannot_be_mended_can_be_deleted(bare):
+    name = "alice@example.org"
+    bare.add(name)
+    with open(account_file(bare, name, "profile"), "w", encoding="ascii") as f:
+        f.write("nothing that tells who this is\n")
+    told = json.loads(bare.run("--json", "check", "--repair").stdout)
+    assert told["sound"] is False and "popstore delete --yes" in told["findings"][0]["what"]
+    for verb in (["add", name], ["delete", name], ["delete", "a*", "--yes"]):
+        done = bare.run(*verb)
+        assert done.returncode != 0 and "profile" in done.stderr
+    assert "--yes" in bare.run("delete", name).stderr
+    bare.ctl("delete", name, "--yes")
+    bare.add(name)
+    bare.assert_sound()
+
+
+def test_an_account_that_is_gone_comes_back_or_is_let_go(make_site):
+    own_site = make_site(policy=None, socketmap=None, milter=None).start()
+    for args in ((), ("--release-unowned",)):
+        name = own_site.new_account()
+        deliver(own_site, name, message("kept"))
+        before = own_site.ctl_json("messages", name)
+        own_site.restart()  # a checkpoint
+        shutil.rmtree(os.path.dirname(account_file(own_site, name, "profile")))
+        told = own_site.ctl_json("check", "--repair", *args)
+        assert told["sound"] is True and name in told["findings"][0]["what"]
+        own_site.assert_sound()
+        if args:
+            complaint(own_site, "show", name, status=NOUSER)
+            continue
+        assert own_site.ctl_json("messages", name) == before
+        with pytest.raises(poplib.error_proto, match="AUTH"):
+            Pop3(own_site, name)
+        own_site.ctl("modify", name, "--flags", "nodisuser")
+        assert len(fetch_all(own_site, name)) == 1
+    complaint(own_site, "check", "--release-unowned", status=USAGE)
 
 
 def test_a_damaged_account_does_not_hide_the_others(bare):
@@ -407,6 +457,121 @@ def test_a_damaged_account_does_not_hide_the_others(bare):
     assert [r["name"] for r in json.loads(done.stdout)] == ["a@example.org", "c@example.org"]
     assert done.returncode == TEMPFAIL and "b@example.org" in done.stderr
     assert "b@example.org" in complaint(bare, "show", "b@example.org", status=TEMPFAIL)
+
+
+# ---- damaged records ---------------------------------------------------------------------------
+
+
+def record(site, tree, name):
+    path, = (site.root / tree).glob(f"*/*/{name}")
+    return path
+
+
+def cut(path):
+    """Nothing proves what was in the rest of it."""
+    path.write_bytes(path.read_bytes()[:-20])
+
+
+def flip(path, at):
+    octets = bytearray(path.read_bytes())
+    octets[at] ^= 0x10
+    path.write_bytes(octets)
+
+
+def found_by_check(site, *args, status=DATAERR):
+    done = site.run("--json", "check", *args)
+    assert done.returncode == status, done.stderr
+    return [(f["what"], f["repaired"]) for f in json.loads(done.stdout)["findings"]]
+
+
+def test_a_damaged_domain(bare):
+    bare.add("alice@example.org")
+    cut(record(bare, "domains", "example.org"))
+    done = bare.run("--json", "domain", "list")
+    assert [d["name"] for d in json.loads(done.stdout)] == ["example.net"]
+    assert done.returncode == TEMPFAIL and "example.org is damaged" in done.stderr
+    assert names(bare) == ["alice@example.org"]
+    assert "'popstore domain add' writes it anew" in complaint(
+        bare, "domain", "modify", "example.org", "--delimiters", "-", status=TEMPFAIL)
+    assert "in use, by account alice@example.org" in complaint(
+        bare, "domain", "delete", "example.org", status=DATAERR)
+    assert "in use, by account alice@example.org" in complaint(
+        bare, "domain", "add", "example.org", "--alias", "example.com", status=DATAERR)
+    assert bare.run("verdict", "alice@example.org").returncode == TEMPFAIL
+    assert bare.ctl_json("verdict", "alice@example.com")["smtp"] == 550
+    said = [what for what, _ in found_by_check(bare, "--repair")]
+    assert any("`popstore domain add example.org` writes it anew" in what for what in said)
+    bare.ctl("domain", "add", "example.org")
+    assert found_by_check(bare, status=OK) == []
+    assert bare.run("verdict", "alice@example.org").returncode == OK
+    cut(record(bare, "domains", "example.net"))
+    bare.ctl("domain", "add", "example.net", "--alias", "example.org")
+    assert bare.run("verdict", "alice@example.net").returncode == OK
+    cut(record(bare, "domains", "example.net"))
+    assert bare.ctl("domain", "delete", "example.net") == "example.net: deleted\n"
+
+
+def test_a_damaged_forwarding(bare):
+    bare.ctl("forward", "a@example.org", "x@y.example")
+    bare.ctl("forward", "b@example.org", "x@y.example")
+    cut(record(bare, "forwardings", "b@example.org"))
+    done = bare.run("--json", "list", "--forwardings")
+    assert [f["name"] for f in json.loads(done.stdout)] == ["a@example.org"]
+    assert done.returncode == TEMPFAIL and "b@example.org is damaged" in done.stderr
+    (what, repaired), = found_by_check(bare, "--repair")
+    assert "`popstore forward b@example.org ADDRESS...`" in what and not repaired
+    bare.ctl("forward", "b@example.org", "z@y.example")
+    assert bare.ctl_json("show", "b@example.org")["targets"] == ["z@y.example"]
+    cut(record(bare, "forwardings", "b@example.org"))
+    assert bare.ctl("noforward", "b@example.org") == "b@example.org: no longer forwarded\n"
+    assert found_by_check(bare, status=OK) == []
+
+
+def test_a_damaged_secret(bare):
+    bare.ctl("add", "alice@example.org", "--password-stdin", stdin="old\n")
+    cut(record(bare, "secrets", "alice@example.org"))
+    (what, repaired), = found_by_check(bare, "--repair")
+    assert "`popstore passwd alice@example.org`" in what and not repaired
+    done = bare.run("--json", "show", "alice@example.org")
+    assert json.loads(done.stdout)["name"] == "alice@example.org"
+    assert done.returncode == TEMPFAIL and "is damaged" in done.stderr
+    bare.ctl("passwd", "alice@example.org", "--password-stdin", stdin="new\n")
+    assert password_is(bare, "alice@example.org", "new")
+    assert found_by_check(bare, status=OK) == []
+
+
+def test_one_octet_is_mended(bare):
+    bare.ctl("add", "alice@example.org", "--password-stdin", stdin="old\n")
+    bare.ctl("forward", "b@example.org", "x@y.example")
+    files = [bare.root / "popstore", bare.root / "popstore.copy",
+             record(bare, "domains", "example.org"), record(bare, "domains", "example.net"),
+             record(bare, "forwardings", "b@example.org"),
+             record(bare, "secrets", "alice@example.org")]
+    were = [path.read_bytes() for path in files]
+    for path in files[1:]:
+        flip(path, 25)
+    assert len(found_by_check(bare)) >= len(files) - 1
+    bare.run("check", "--repair")
+    assert found_by_check(bare, status=OK) == []
+    assert [path.read_bytes() for path in files] == were
+    flip(files[0], 25)
+    assert found_by_check(bare, "--repair", status=OK)[0][1]
+    assert [path.read_bytes() for path in files] == were
+
+
+@pytest.mark.parametrize("harm", [cut, os.unlink])
+def test_a_damaged_writer(bare, harm):
+    bare.add("alice@example.org")
+    path, = (bare.root / "writers").glob("*[0-9]")
+    harm(path)
+    (what, repaired), = found_by_check(bare)
+    assert "`popstore recover`" in what and not repaired
+    assert bare.ctl_json("recover")["writers"] == 1
+    assert found_by_check(bare, status=OK) == []
+    harm(path)
+    (what, repaired), = found_by_check(bare, "--repair", status=OK)
+    assert what.startswith("writer 0: ") and repaired
+    assert found_by_check(bare, status=OK) == []
 
 
 # ---- with messages -----------------------------------------------------------------------------
@@ -434,6 +599,182 @@ def test_messages(make_site):
     own_site.ctl("delete", name)
     assert own_site.message_files() == set()
     own_site.assert_sound()
+
+
+# ---- hashes of other systems, recoverable passwords, passwords elsewhere ------------------------
+
+
+HASHES = {  # of "correct horse"
+    "crypt": "{CRYPT}abhfCpXqd4GrI",
+    "sha512": "{SHA512-CRYPT}$6$saltstring$.r0X7ub5wGR2v4Xz7svCIozfnlorFh19V89t8KC9Umd81uGhFgsyTRN"
+              "yzQDXDIm17fFcR9z3z7oBNdsyYBbtm/",
+    "bcrypt": "{BLF-CRYPT}$2b$04$abcdefghijklmnopqrstuujydOTSfIH/d5oUHpsygqV5X9xJLQc6e",
+    "ssha": "{SSHA}bvtffqkhrMbVQlFpJuYd8xvI101OYUNsNDU2Nw==",
+    "md5": "{plain-md5}3cb4e732631f47e6eb961f34554b7cde",
+}
+
+
+def mechanisms(site, name):
+    return site.ctl_json("show", name)["mechanisms"]
+
+
+def test_hashes_of_other_systems(bare):
+    assert bare.ctl("add", "crypt@example.org", "--hash-stdin", stdin=HASHES["crypt"] + "\n") == \
+        "crypt@example.org: added\n"
+    assert password_is(bare, "crypt@example.org", "correct horse")
+    assert mechanisms(bare, "crypt@example.org") == ["PLAIN"]
+    assert bare.ctl("passwd", "crypt@example.org", "--hash-stdin", stdin=HASHES["bcrypt"]) == \
+        "crypt@example.org: password set\n"
+    assert password_is(bare, "crypt@example.org", "correct horse")
+    bare.ctl("passwd", "crypt@example.org", "--hash-stdin", stdin="{PLAIN}{SSHA}geheim\n")
+    assert password_is(bare, "crypt@example.org", "{SSHA}geheim")
+    assert mechanisms(bare, "crypt@example.org") == ["PLAIN"] + SCRAM
+    bare.assert_sound()
+
+
+@pytest.mark.parametrize("typed, says", [
+    ("", "there was no line to read"), ("\n", "no scheme that is known"),
+    ("correct horse\n", "no scheme that is known"), ("{NONE}x\n", "no scheme that is known"),
+    ("{CRYPT}x\n", "what follows {CRYPT} is no such hash"),
+    ("{CRYPT}$6$rounds=99999999$salt$" + "x" * 86, "costs too much"),
+    ("{PLAIN}\n", "the password is empty"), ("{SHA}" + "A" * 400, "longer than 383 octets")])
+def test_bad_hashes_change_nothing(bare, typed, says):
+    bare.ctl("add", "alice@example.org", "--password-stdin", stdin="old\n")
+    for args in (("passwd", "alice@example.org"), ("add", "bob@example.org")):
+        said = complaint(bare, *args, "--hash-stdin", stdin=typed, status=DATAERR)
+        assert says in said and "correct horse" not in said
+    assert password_is(bare, "alice@example.org", "old")
+    assert names(bare) == ["alice@example.org"]
+
+
+def test_hashes_from_a_file(bare):
+    lines = "".join(f"{name}@example.org\t{text}\n" for name, text in HASHES.items())
+    done = bare.run("add", "--from", "-", "--hashes",
+                    stdin=lines + "x@example.org\tgeheim\ny@example.org\t\n")
+    assert done.stdout == "5 added, 2 refused\n" and done.returncode == DATAERR
+    x, y = done.stderr.splitlines()
+    assert "line 6: the hash begins with no scheme" in x and "geheim" not in x
+    assert "line 7: the hash is empty" in y
+    for name in ("crypt", "sha512", "bcrypt"):
+        assert password_is(bare, f"{name}@example.org", "correct horse")
+    bare.run("delete", "*", "--yes")
+    # Without the switch it is a password, however it looks.
+    bare.ctl("add", "--from", "-", stdin=lines)
+    for name, text in HASHES.items():
+        assert password_is(bare, f"{name}@example.org", text)
+        assert not password_is(bare, f"{name}@example.org", "correct horse")
+
+
+def test_users_with_hashes_of_other_systems_log_in(own_site):
+    for name, text in HASHES.items():
+        own_site.ctl("add", f"{name}@example.org", "--hash-stdin", stdin=text + "\n")
+        assert fetch_all(own_site, f"{name}@example.org", password="correct horse") == []
+        with pytest.raises(poplib.error_proto):
+            Pop3(own_site, f"{name}@example.org", "incorrect horse")
+
+
+def sealed(site):
+    found = 0
+    for path in secret_files(site):
+        with open(path, encoding="utf-8") as f:
+            found += "\nsealed " in f.read()
+    return found
+
+
+def test_recoverable_passwords(bare):
+    for i in range(3):
+        bare.add(f"user{i}@example.org", f"geheim {i}")
+    assert mechanisms(bare, "user0@example.org") == ["PLAIN"] + SCRAM
+    key = bare.root / "secrets" / "site-key"
+    assert not key.exists()
+    told = bare.ctl("domain", "modify", "example.org", "--recoverable", "yes")
+    assert told.startswith("example.org: modified; ") and "can read its passwords" in told
+    assert [d["recoverable"] for d in bare.ctl_json("domain", "list")] == [False, True]
+    for i in range(3):
+        bare.ctl("passwd", f"user{i}@example.org", "--password-stdin", stdin=f"geheim {i}\n")
+    assert sealed(bare) == 3 and mechanisms(bare, "user0@example.org") == ["PLAIN"] + SCRAM + SEALED
+    assert key.stat().st_mode & 0o777 == 0o600
+    once = key.read_bytes()
+    bare.add("user3@example.org", "geheim 3")
+    assert sealed(bare) == 4 and key.read_bytes() == once
+    for path in secret_files(bare):
+        with open(path, encoding="utf-8") as f:
+            assert "geheim" not in f.read()
+    bare.assert_sound()
+    # No more: nobody has to wait for a login, and nobody needs another password.
+    assert bare.ctl("domain", "modify", "example.org", "--recoverable", "no") == \
+        "example.org: modified; 4 passwords forgotten\n"
+    assert sealed(bare) == 0
+    assert password_is(bare, "user0@example.org", "geheim 0")
+    assert mechanisms(bare, "user0@example.org") == ["PLAIN"] + SCRAM
+    assert bare.ctl("domain", "modify", "example.org", "--recoverable", "no") == \
+        "example.org: modified; 0 passwords forgotten\n"
+    bare.assert_sound()
+
+
+def test_only_the_domain_itself_is_recoverable(bare):
+    assert "an alias has no passwords" in complaint(
+        bare, "domain", "modify", "example.net", "--recoverable", "yes", status=USAGE)
+    complaint(bare, "domain", "add", "example.edu", "--alias", "example.org", "--recoverable",
+              "yes", status=USAGE)
+    complaint(bare, "domain", "modify", "example.org", "--recoverable", "maybe", status=USAGE)
+    bare.ctl("domain", "add", "example.com", "--recoverable", "yes")
+    bare.add("a@example.com", "geheim")
+    bare.add("a@example.org", "geheim")
+    assert sealed(bare) == 1
+    bare.ctl("domain", "modify", "example.com", "--delimiters", "-")  # leaves it as it is
+    assert bare.ctl_json("domain", "list")[0]["recoverable"] is True
+    bare.ctl("domain", "modify", "example.org", "--recoverable", "no")  # another domain's
+    assert sealed(bare) == 1
+
+
+def test_a_damaged_site_key(bare):
+    bare.ctl("domain", "modify", "example.org", "--recoverable", "yes")
+    bare.add("a@example.org", "geheim")
+    key = bare.root / "secrets" / "site-key"
+    whole = key.read_bytes()
+    key.write_bytes(whole.replace(b"\nkey ", b"\nkez "))
+    assert "site-key" in complaint(bare, "passwd", "a@example.org", "--password-stdin",
+                                   stdin="neu\n", status=TEMPFAIL)
+    assert password_is(bare, "a@example.org", "geheim")
+    done = bare.run("check")
+    assert done.returncode != OK and "site key" in done.stdout
+    assert bare.run("check", "--repair").returncode == OK
+    assert key.read_bytes() == whole
+    bare.assert_sound()
+
+
+def test_a_password_elsewhere(bare):
+    bare.add("a@example.org", "geheim")
+    bare.ctl("modify", "a@example.org", "--flags", "pwd_elsewhere")
+    shown = bare.ctl_json("show", "a@example.org")
+    assert (shown["flags"], shown["password_set"], shown["mechanisms"]) == \
+        (["PWD_ELSEWHERE"], None, [])
+    assert secret_files(bare) == []
+    assert "kept elsewhere" in complaint(bare, "passwd", "a@example.org", "--password-stdin",
+                                         stdin="neu\n", status=DATAERR)
+    complaint(bare, "add", "b@example.org", "--flags", "pwd_elsewhere", "--password-stdin",
+              stdin="pw\n", status=DATAERR)
+    assert names(bare) == ["a@example.org"]
+    bare.ctl("add", "b@example.org", "--flags", "pwd_elsewhere")
+    assert bare.ctl("add", "--from", "-", "--flags", "pwd_elsewhere",
+                    stdin="c@example.org\t\n") == "1 added, 0 refused\n"
+    assert secret_files(bare) == []
+    bare.ctl("modify", "a@example.org", "--flags", "nopwd_elsewhere")
+    bare.ctl("passwd", "a@example.org", "--password-stdin", stdin="neu\n")
+    assert password_is(bare, "a@example.org", "neu")
+
+
+def test_a_password_expires(make_site):
+    site = make_site(auth={"password_lifetime": "1h"})
+    site.add("a@example.org", "geheim")
+    assert site.ctl_json("show", "a@example.org")["password_expired"] is False
+    path, = secret_files(site)
+    rewrite(pathlib.Path(path), rb"^set \d+$", b"set %d" % ((time.time() - 3601) * 1000))
+    assert site.ctl_json("show", "a@example.org")["password_expired"] is True
+    assert re.search(r"^Expired +yes$", site.ctl("show", "a@example.org"), re.M)
+    site.ctl("passwd", "a@example.org", "--password-stdin", stdin="geheim\n")
+    assert site.ctl_json("show", "a@example.org")["password_expired"] is False
 
 
 # ---- thousands from a file ---------------------------------------------------------------------
@@ -551,6 +892,9 @@ def test_a_file_that_cannot_be_read(bare):
     (["list", "--json", "--json"], "given twice"), (["--json", "help"], "does not belong"),
     (["add"], "which account?"), (["add", "a@example.org", "--from", "-"], "together"),
     (["add", "--from", "-", "--password-stdin"], "--from brings the passwords"),
+    (["add", "--from", "-", "--hash-stdin"], "--from brings the passwords"),
+    (["add", "a@example.org", "--hashes"], "say --hash-stdin"),
+    (["add", "a@example.org", "--hash-stdin", "--password-stdin"], "together"),
     (["modify", "a@example.org"], "nothing to change"),
     (["domain", "modify", "example.org"], "nothing to change"),
     (["add", "a@example.org", "--quota", "much"], "--quota"),
@@ -689,14 +1033,6 @@ def test_store_of_another_version(bare):
     mark.write_bytes(with_sum(newer))
     said = complaint(bare, "list", status=TEMPFAIL)
     assert "has version 2, this program knows version 1" in said
-
-
-def with_sum(record):
-    """The record with the checksum that it should have, by libxxhash itself."""
-    text = re.sub(rb"sum [0-9a-f]{16}\n$", b"", record)
-    xxh3 = ctypes.CDLL("libxxhash.so.0").XXH3_64bits
-    xxh3.restype, xxh3.argtypes = ctypes.c_uint64, [ctypes.c_char_p, ctypes.c_size_t]
-    return text + b"sum %016x\n" % xxh3(text, len(text))
 
 
 def test_root_works_as_the_owner_of_the_store(bare):

@@ -23,7 +23,7 @@ from lib.site import conf_text
 from lib.wire import DEADLINE, Wire, connect, free_port, wait_until
 
 PROGRAMS = ("popstore", "popstore-lmtpd", "popstore-pop3d", "popstore-policyd",
-            "popstore-milter")
+            "popstore-milter", "popstore-authd", "popstore-submitd")
 FAKE = Path(__file__).parent / "lib" / "fake_service.py"
 
 
@@ -41,7 +41,7 @@ class Dispatch:
         self.lmtp = f"127.0.0.1:{free_port()}"
         self.pop3 = str(self.dir / "pop3")
         self.conf = {"lmtp": {"listen": [self.lmtp], "workers": 2},
-                     "pop3": {"listen": [self.pop3], "workers": 1},
+                     "pop3": {"listen": [self.pop3], "workers": 1, "login_workers": 1},
                      "log": {"level": "debug"}}
         self.daemon = None
         # As systemd listens for what popstored says about itself.
@@ -134,17 +134,21 @@ def test_recovers_then_starts_what_listens_then_is_ready(dispatch):
     lines = dispatch.daemon.lines
     events = [line for line in lines if line.startswith("fake ") or line == "ready"]
     conf = dispatch.conf_file
-    assert re.match(rf"fake popstore \d+ start args=-c,{conf},recover ", events[0])
+    assert re.match(rf"fake popstore \d+ start args=-c,{conf},recover,--resume ", events[0])
     assert re.match(r"fake popstore \d+ done", events[1])
     assert sorted(re.sub(r"\d+ (start args=\S+ sockets=\S*) .*", r"\1", e)
-                  for e in events[2:5]) == [
-        f"fake popstore-lmtpd start args=-c,{conf} sockets=lmtp",
-        f"fake popstore-lmtpd start args=-c,{conf} sockets=lmtp",
-        f"fake popstore-pop3d start args=-c,{conf} sockets=pop3"]
-    assert events[5:] == ["ready"]
+                  for e in events[2:8]) == [
+        f"fake popstore-authd start args=-c,{conf} sockets=auth.take:ticket",
+        f"fake popstore-lmtpd start args=-c,{conf} sockets=lmtp:submit.give",
+        f"fake popstore-lmtpd start args=-c,{conf} sockets=lmtp:submit.give",
+        f"fake popstore-login start args=-c,{conf},--login "
+        "sockets=pop3:session.give:auth.give",
+        f"fake popstore-pop3d start args=-c,{conf} sockets=session.take:ticket",
+        f"fake popstore-submitd start args=-c,{conf} sockets=submit.take"]
+    assert events[8:] == ["ready"]
     assert dispatch.told() == "READY=1"
     assert answer(dispatch.lmtp) == "popstore-lmtpd"
-    assert answer(dispatch.pop3) == "popstore-pop3d"
+    assert answer(dispatch.pop3) == "popstore-login"
 
 
 def test_one_program_serves_policy_and_socketmap(dispatch):
@@ -298,8 +302,8 @@ def test_a_killed_reader_needs_no_recovery(dispatch):
     mark = dispatch.daemon.mark()
     for pause in (100, 200):
         os.kill(who(dispatch.pop3)[1], signal.SIGKILL)
-        dispatch.daemon.wait_for(f"service=pop3 .*after_ms={pause}$", mark)
-    assert answer(dispatch.pop3) == "popstore-pop3d"
+        dispatch.daemon.wait_for(f"service=pop3-login .*after_ms={pause}$", mark)
+    assert answer(dispatch.pop3) == "popstore-login"
     assert not dispatch.started("popstore", mark)
 
 
@@ -309,7 +313,7 @@ def test_children_die_with_popstored(dispatch):
     daemon.process.kill()
     daemon.process.wait(DEADLINE)
     daemon._wait_closed()  # the log ends with the last process that holds it
-    assert daemon.log.count(" stop") == 3
+    assert daemon.log.count(" stop") == 6
 
 
 # ---- reload --------------------------------------------------------------------------
@@ -355,7 +359,7 @@ def test_no_connection_is_refused_while_reloading(dispatch):
             t.join()
     assert not failures
     assert b"" not in answers
-    assert len({a for a in answers if a.startswith(b"popstore-pop3d")}) >= 3
+    assert len({a for a in answers if a.startswith(b"popstore-login")}) >= 3
 
 
 def test_reload_binds_and_unbinds(dispatch):
@@ -396,15 +400,15 @@ def test_a_bad_reload_changes_nothing(dispatch, break_it, why):
 
 def test_new_workers_that_fail_leave_the_old_ones(dispatch):
     dispatch.start()
-    old = dispatch.started("popstore-pop3d")[0]
-    dispatch.will("popstore-pop3d", "exit 70")
+    old = dispatch.started("popstore-login")[0]
+    dispatch.will("popstore-login", "exit 70")
     mark = dispatch.reload()
-    dispatch.daemon.wait_for("service=pop3 .*status=70 .*then=restart after_ms=200", mark)
-    assert who(dispatch.pop3) == ("popstore-pop3d", old)
-    (dispatch.dir / "popstore-pop3d").unlink()
+    dispatch.daemon.wait_for("service=pop3-login .*status=70 .*then=restart after_ms=200", mark)
+    assert who(dispatch.pop3) == ("popstore-login", old)
+    (dispatch.dir / "popstore-login").unlink()
     mark = dispatch.reload()
     dispatch.daemon.wait_for("event=dispatch.ready", mark)
-    dispatch.daemon.wait_for(f"fake popstore-pop3d {old} stop", mark)
+    dispatch.daemon.wait_for(f"fake popstore-login {old} stop", mark)
 
 
 # ---- stop ----------------------------------------------------------------------------
@@ -417,9 +421,10 @@ def test_stops_in_order(dispatch, sig):
     daemon, dispatch.daemon = dispatch.daemon, None
     daemon.stop(sig)
     stops = [line.split()[1] for line in daemon.lines if line.endswith(" stop")]
-    assert sorted(stops[:-1]) == ["popstore-lmtpd"] * 2 + ["popstore-milter",
-                                                          "popstore-policyd"]
-    assert stops[-1] == "popstore-pop3d"
+    assert sorted(stops[:4]) == ["popstore-lmtpd"] * 2 + ["popstore-milter",
+                                                         "popstore-policyd"]
+    assert sorted(stops[4:7]) == ["popstore-login", "popstore-pop3d", "popstore-submitd"]
+    assert stops[7:] == ["popstore-authd"]
     assert dispatch.told() == "READY=1"
     assert dispatch.told() == "STOPPING=1"
 
@@ -430,13 +435,13 @@ def test_ctrl_c_reaches_popstored_alone(dispatch):
     groups = {line.rsplit("group=", 1)[1] for line in dispatch.daemon.lines
               if "group=" in line}
     assert str(os.getpgid(dispatch.daemon.process.pid)) not in groups
-    assert len(groups) == 4
+    assert len(groups) == 7
 
 
 def test_stop_before_ready(dispatch):
     dispatch.will("popstore-pop3d", "wait")
     dispatch.launch()
-    wait_until("all three", lambda: len(dispatch.started("popstore-.*")) == 3)
+    wait_until("all of them", lambda: len(dispatch.started("popstore-.+")) == 6)
     daemon, dispatch.daemon = dispatch.daemon, None
     daemon.stop()
 
@@ -458,7 +463,7 @@ def test_sockets_handed_down_by_systemd(dispatch):
     handed = f"127.0.0.1:{free_port()}"
     dispatch.start(prefix=[sys.executable, "-c", SYSTEMD, handed])
     assert answer(handed) == "popstore-lmtpd"
-    assert answer(dispatch.pop3) == "popstore-pop3d"
+    assert answer(dispatch.pop3) == "popstore-login"
     with pytest.raises(ConnectionRefusedError):
         connect(dispatch.lmtp)
     mark = dispatch.reload()

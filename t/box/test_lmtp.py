@@ -5,8 +5,7 @@ Most tests here need nothing but popstore-lmtpd, so the site has no other servic
 was stored is read from the message files themselves.
 """
 
-import os
-import shutil
+import time
 
 import pytest
 
@@ -101,7 +100,8 @@ def test_says_what_it_can(talk):
         < 250-8BITMIME
         < 250-SMTPUTF8
         < 250-SIZE 70000
-        < 250 CHUNKING
+        < 250-CHUNKING
+        < 250 XFORWARD IDENT
         > QUIT
         < 221 2.0.0*
         <eof
@@ -504,10 +504,10 @@ def test_a_store_that_fails_is_told_and_recovers(make_site):
     s.add("alice@example.org")
     s.add("bob@example.org")
     s.start()
-    messages = os.path.join(s.root, "messages")
-    shutil.rmtree(messages, ignore_errors=True)
-    with open(messages, "w", encoding="ascii"):
-        pass
+    days = [s.root / "messages" / time.strftime("%Y%m%d", time.gmtime(time.time() + t))
+            for t in (0, 86400)]
+    for day in days:
+        day.write_text("")
     with Lmtp(s.lmtp) as client:
         for verb in ("DATA", "BDAT"):
             client.ask("MAIL FROM:<a@b>")
@@ -524,7 +524,8 @@ def test_a_store_that_fails_is_told_and_recovers(make_site):
             assert all(a.startswith("451 4.3.0 ") for a in answers), answers
             assert client.ask("NOOP").startswith("250")
         s.daemon.wait_for(r"event=lmtp.store.failed level=error")
-        os.unlink(messages)
+        for day in days:
+            day.unlink()
         answers = client.send(["alice@example.org", "bob@example.org"], message())
         assert all(a.startswith("250") for a in answers), answers
     s.stop()

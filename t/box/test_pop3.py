@@ -11,6 +11,7 @@ import pytest
 
 from lib import place
 from lib.mail import HARD_BODY, Pop3, deliver, fetch_all, message, split_trace
+from lib.record import checksum
 from lib.site import PASSWORD
 from lib.talk import Talker
 from lib.trace import traced
@@ -31,6 +32,7 @@ def test_capabilities_before_login(pop3):
         < AUTH-RESP-CODE
         < EXPIRE NEVER
         < USER
+        < SASL *
         < .
         > QUIT
         < +OK*
@@ -110,20 +112,27 @@ def test_three_tries_a_connection(site, way, account):
     """)
 
 
-def test_other_ways_to_log_in_are_not_there(pop3):
-    pop3.talk("""
-        < +OK*
-        > AUTH
-        < -ERR unknown command
-        > AUTH PLAIN AGEAYg==
-        < -ERR unknown command
-        > APOP a 0123456789abcdef0123456789abcdef
-        < -ERR unknown command
-        > STLS
-        < -ERR unknown command
-        > QUIT
-        < +OK*
-    """)
+def test_other_ways_to_log_in_are_not_there(make_site):
+    """Neither a certificate nor a secret that APOP could use."""
+    site = make_site(domains=("example.org",)).start()
+    with Wire(site.pop3) as wire:
+        assert b"<" not in wire.line()
+        assert wire.ask("AUTH NONSENSE AGEAYg==") == b"-ERR [AUTH] no such mechanism here\r\n"
+        assert wire.ask("APOP a " + 32 * "0") == b"-ERR [AUTH] no APOP here\r\n"
+        assert wire.ask("STLS") == b"-ERR there is no TLS\r\n"
+        assert wire.ask("XCLIENT ADDR=192.0.2.7 PORT=1").startswith(b"-ERR")
+        assert wire.ask("QUIT").startswith(b"+OK")
+
+
+@pytest.mark.parametrize("first", [
+    b"GET /USER%20alice HTTP/1.1\r\nHost: mx\r\n\r\n", b"POST / HTTP/1.0\r\n",
+    b"CONNECT mx:25 HTTP/1.1\r\n", b"SSH-2.0-OpenSSH_9.2p1\r\n", b"EHLO mx\r\n",
+    b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"])
+def test_who_speaks_another_protocol_is_left_at_once(site, first):
+    with Wire(site.pop3) as wire:
+        wire.line()
+        wire.send(first)
+        assert wire.until(b"never") == b""
 
 
 # ---- what is no command ---------------------------------------------------------------
@@ -538,6 +547,51 @@ def test_a_damaged_message_harms_itself_only(make_site, way, harm):
                          rf"id={uid} .*err=")
 
 
+def relabel(path, key):
+    """The head says another number, under a checksum that fits it."""
+    octets = bytearray(open(path, "rb").read())
+    at = octets.index(b"\n" + key + b" ") + len(key) + 2
+    octets[at:at + 20] = b"%020d" % (int(octets[at:at + 20]) - 1)
+    end = octets.index(b"head-sum ")
+    octets[end + 9:end + 25] = checksum(bytes(octets[:end]))
+    with open(path, "r+b") as f:
+        f.write(octets)
+
+
+def exchange(a, b):
+    os.rename(a, a + ".x")
+    os.rename(b, a)
+    os.rename(a + ".x", b)
+
+
+@pytest.mark.parametrize("harm", [
+    lambda a, b: exchange(a, b),
+    lambda a, b: (relabel(a, b"header"), relabel(b, b"header")),
+    lambda a, b: (relabel(a, b"size"), relabel(b, b"size")),
+], ids=["exchanged", "another header", "another size"])
+def test_a_message_that_is_not_the_listed_one_is_never_served(make_site, way, harm):
+    site, name, files = broken_site(make_site)
+    harm(files[0], files[1])
+    Talker(site.pop3, way).talk(hello(name) + """
+        > RETR 1
+        < -ERR [SYS/PERM] *
+        > TOP 1 0
+        < -ERR [SYS/PERM] *
+        > TOP 2 5
+        < -ERR [SYS/PERM] *
+        > RETR 2
+        < -ERR [SYS/PERM] *
+        > TOP 3 0
+        < +OK*
+        < ...
+        < Subject: number 2
+        < ...
+        < .
+        > QUIT
+        < +OK*
+    """)
+
+
 def test_a_message_that_ends_early_has_no_end(make_site):
     """It is whole when RETR begins, and then somebody truncates the file."""
     site = make_site(pop3={"workers": 1}).start()
@@ -668,7 +722,10 @@ def test_no_password_in_clear_where_it_is_not_allowed(make_site, way):
         < RESP-CODES
         < AUTH-RESP-CODE
         < EXPIRE NEVER
+        < SASL SCRAM-SHA-*
         < .
+        > AUTH PLAIN
+        < -ERR [AUTH]*
         > USER {name}
         < -ERR [AUTH]*
         > PASS {PASSWORD}
@@ -682,14 +739,33 @@ def test_no_password_in_clear_where_it_is_not_allowed(make_site, way):
 
 
 def test_one_connection_too_many_is_told(make_site):
-    site = make_site(pop3={"workers": 1, "max_connections": 2}).start()
-    with Wire(site.pop3) as a, Wire(site.pop3) as b, Wire(site.pop3) as c:
+    site = make_site(pop3={"login_workers": 1, "max_login_connections": 2}).start()
+    with Wire(site.pop3) as a, Wire(site.pop3) as b:
         assert a.line().startswith(b"+OK") and b.line().startswith(b"+OK")
+        c = Wire(site.pop3)
         assert c.line().startswith(b"-ERR [SYS/TEMP] too many connections")
         assert c.rest() == b""
         assert a.ask("QUIT").startswith(b"+OK") and a.rest() == b""
         wait_until("room for another one",
                    lambda: b.ask("CAPA") and greeting(site).startswith(b"+OK"))
+
+
+def test_one_session_too_many_is_told(make_site):
+    site = make_site(pop3={"workers": 1, "max_connections": 1}).start()
+    names = [site.new_account() for _ in range(2)]
+    first = Pop3(site, names[0])
+    with pytest.raises(poplib.error_proto, match=r"-ERR \[SYS/TEMP\] too many connections"):
+        Pop3(site, names[1])
+    first.quit()
+    wait_until("room for another one", lambda: can_log_in(site, names[1]))
+
+
+def can_log_in(site, name):
+    try:
+        Pop3(site, name).quit()
+    except poplib.error_proto:
+        return False
+    return True
 
 
 def greeting(site):
@@ -718,11 +794,11 @@ def test_the_log_tells_of_every_session(site, filled):
     pop3.dele(1)
     pop3.quit()
     site.daemon.wait_for(rf"event=pop3.session level=info sid=\S+ account={filled} "
-                         rf"peer=127.0.0.1:\d+ retrieved=2 removed=1 octets={octets} "
+                         rf"peer=127.0.0.1:\d+ tls=no retrieved=2 removed=1 octets={octets} "
                          r"end=quit$", mark)
     with pytest.raises(poplib.error_proto):
         Pop3(site, filled, "not my password")
-    line = site.daemon.wait_for(r"event=pop3.login.refused", mark)
+    line = site.daemon.wait_for(r"event=auth.refused", mark)
     assert f"user={filled} " in line and "not my password" not in site.daemon.log
 
 
@@ -737,7 +813,7 @@ def test_octets_from_a_stranger_stay_in_their_line(site, pop3):
         > QUIT
         < +OK*
     """)
-    line = site.daemon.wait_for(r"event=pop3.login.refused", mark)
+    line = site.daemon.wait_for(r"event=auth.refused", mark)
     assert r'user="bob\x1b]0;x\x07 event=forged"' in line
 
 
@@ -758,16 +834,19 @@ def memory_of(pid):
 
 def test_no_password_stays_in_memory(make_site):
     place.need_root("reads another process's memory")
-    site = make_site(pop3={"workers": 1}).start()
+    site = make_site(pop3={"workers": 1, "login_workers": 1}).start()
     name, other = site.new_account(), site.new_account()
     secret = "a-secret-" + "that-nobody-else-has"
     site.ctl("passwd", name, "--password-stdin", stdin=secret + "\n")
-    worker, = site.daemon.workers("popstore-pop3d")
+    session, = site.daemon.workers("popstore-pop3d")
+    login, = site.daemon.workers("popstore-login")
+    authd, = site.daemon.workers("popstore-authd")
     with contextlib.suppress(poplib.error_proto):
         Pop3(site, other, secret)
     pop3 = Pop3(site, name, secret)
-    found = [m.count(secret.encode()) for m in memory_of(worker)]
-    name_found = sum(m.count(name.encode()) for m in memory_of(worker))
+    found = [m.count(secret.encode()) for pid in (session, login, authd)
+             for m in memory_of(pid)]
+    name_found = sum(m.count(name.encode()) for m in memory_of(session))
     pop3.quit()
     assert sum(found) == 0
     assert name_found > 0  # that is, the search finds what is there

@@ -5,6 +5,7 @@ systemd is not what runs this machine's tests, so it cannot be asked to start th
 what popstored does with its sockets and notices is in test_dispatch.py.
 """
 
+import re
 import shutil
 import subprocess
 
@@ -14,6 +15,7 @@ from lib import place
 
 UNITS = sorted((place.EXAMPLES / "systemd").glob("*.*"))
 EXEC = "/usr/local/sbin/popstored -c /etc/popstore/popstore.conf"
+SCRUB = "/usr/local/sbin/popstore -c /etc/popstore/popstore.conf "
 
 pytestmark = pytest.mark.skipif(shutil.which("systemd-analyze") is None,
                                 reason="systemd-analyze is not installed (systemd)")
@@ -26,7 +28,8 @@ def units():
     for unit in UNITS:
         text = unit.read_text(encoding="utf-8")
         (folder / unit.name).write_text(
-            text.replace(EXEC, f"{place.program('popstored')} -c /dev/null"),
+            text.replace(EXEC, f"{place.program('popstored')} -c /dev/null")
+            .replace(SCRUB, f"{place.program('popstore')} -c /dev/null "),
             encoding="utf-8")
     yield folder
     place.discard(folder)
@@ -42,7 +45,7 @@ def complaints(units):
 
 
 def test_the_units_are_well_formed(units):
-    assert len(UNITS) == 3
+    assert len(UNITS) == 5
     assert complaints(units) == ""
 
 
@@ -65,8 +68,14 @@ def test_sockets_have_the_names_that_popstored_looks_for(units):
         assert "\nService=popstored.service\n" in text
 
 
-def test_the_service_is_confined(units):
+@pytest.mark.parametrize("service", ["popstored.service", "popstore-scrub.service"])
+def test_the_service_is_confined(units, service):
     """systemd's own measure, from 0 (confined) to 10."""
-    done = analyze("security", "--offline=true", "--threshold=25",
-                   units / "popstored.service")
+    done = analyze("security", "--offline=true", "--threshold=25", units / service)
     assert done.returncode == 0, done.stdout
+
+
+def test_a_store_is_scrubbed_by_the_command_of_the_unit(own_site):
+    text = (place.EXAMPLES / "systemd/popstore-scrub.service").read_text(encoding="utf-8")
+    command, = re.findall(rf"^ExecStart={re.escape(SCRUB)}(.*)$", text, re.M)
+    assert own_site.ctl(*command.split()).endswith("sound\n")

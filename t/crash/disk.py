@@ -10,17 +10,22 @@ import fcntl
 import os
 import struct
 import subprocess
+from pathlib import Path
 
 import pytest
 
 from lib import place
+from lib.wire import wait_until
 
 FILE_SYSTEMS = ("ext4", "xfs")
 
 _SHUTDOWN = 0x8004587d  # _IOR('X', 125, __u32), ext4 and XFS alike
 _NO_LOG_FLUSH = 2
-_SIZE = {"ext4": 96 << 20, "xfs": 320 << 20}  # what mkfs takes without a complaint
-_MKFS = {"ext4": ("mkfs.ext4", "-q", "-F"), "xfs": ("mkfs.xfs", "-q", "-f")}
+_EXT = 96 << 20
+# What mkfs takes without a complaint.
+_SIZE = {"ext2": _EXT, "ext3": _EXT, "ext4": _EXT, "xfs": 320 << 20, "btrfs": 128 << 20}
+_MKFS = {"xfs": ("mkfs.xfs", "-q", "-f"), "btrfs": ("mkfs.btrfs", "-q", "-f")} | \
+        {kind: (f"mkfs.{kind}", "-q", "-F") for kind in ("ext2", "ext3", "ext4")}
 
 
 def _run(*argv):
@@ -29,30 +34,47 @@ def _run(*argv):
 
 
 class Disk:
-    def __init__(self, kind):
+    """kind of file system, options for mount, words for mkfs and for tune2fs, octets"""
+
+    def __init__(self, kind, options="", mkfs=(), tune=(), size=0):
         place.need_root("loop mounts")
-        self.kind = kind
+        self.kind, self.options = kind, "loop," + options
         self.dir = place.scratch(f"disk-{kind}")
         self.image, self.mounted = self.dir / "image", False
         self.path = self.dir / "mnt"
         self.path.mkdir()
         with open(self.image, "wb") as f:
-            f.truncate(_SIZE[kind])
-        _run(*_MKFS[kind], self.image)
+            f.truncate(size or _SIZE[kind])
+        _run(*_MKFS[kind], *mkfs, self.image)
+        if tune:
+            _run("tune2fs", *tune, self.image)
         self.cuts = 0
         try:
             self.mount()
         except subprocess.CalledProcessError as e:
             place.discard(self.dir)
-            pytest.skip(f"no loop mounts here: {e.stderr.decode().strip()}")
+            pytest.skip(f"no such mount here: {kind} {mkfs} {options}: "
+                        f"{e.stderr.decode().splitlines()[0]}")
 
     def mount(self):
-        _run("mount", "-o", "loop", self.image, self.path)
+        _run("mount", "-o", self.options, self.image, self.path)
         self.mounted = True
 
     def unmount(self):
+        """It is gone only when nobody has it in a mount namespace of his own any more:
+        else the next mount would be the same, with its power off."""
         _run("umount", self.path)
         self.mounted = False
+        wait_until(f"{self.image} to be let go", lambda: not self._attached(), 60)
+
+    def _attached(self):
+        for backing in Path("/sys/block").glob("loop*/loop/backing_file"):
+            try:
+                if backing.read_text().strip() == str(self.image):
+                    return True
+            except OSError:
+                pass  # it has just been let go
+        return False
 
     def cut(self):
         """The power fails now.  Whoever still runs gets EIO."""

@@ -5,6 +5,7 @@
  * many replies as recipients; replies are well-formed lines.
  */
 #include "channel/lmtp.h"
+#include "mail/received.h"
 
 #include <string.h>
 
@@ -72,6 +73,7 @@ static void serve(struct world *w)
 		case LMTP_WANT_OPEN:
 			must(lmtp_accepted(w->s) > 0 && lmtp_accepted(w->s) <= 3);
 			must(!memchr(lmtp_sender(w->s).p, '\n', lmtp_sender(w->s).n));
+			must(lmtp_ident(w->s).n == 0 || received_is_id(lmtp_ident(w->s)));
 			answer(w, number(lmtp_sender(w->s)));
 			break;
 		case LMTP_WANT_WRITE:
@@ -83,6 +85,10 @@ static void serve(struct world *w)
 			break;
 		case LMTP_WANT_RESET:
 			buf_clear(&w->writing);
+			lmtp_done(w->s);
+			break;
+		case LMTP_WANT_TLS:
+		case LMTP_WANT_CLIENT:
 			lmtp_done(w->s);
 			break;
 		case LMTP_WANT_INPUT:
@@ -98,6 +104,7 @@ static void run(struct world *w, struct str in, size_t largest)
 	uint32_t seed = number(in);
 
 	w->s = lmtp_new(&limits, STR("mx.example.org"));
+	lmtp_offer(w->s, true, true);
 	buf_init(&w->said, 1 << 22);
 	buf_init(&w->writing, 1 << 20);
 	buf_init(&w->stored, 1 << 20);

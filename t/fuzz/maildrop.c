@@ -29,6 +29,7 @@ static void check_line(struct str text, uint64_t uid)
 	     other.event == line.event);
 	must(other.count == line.count && other.octets == line.octets);
 	must(str_eq(other.trace, line.trace) && other.size == line.size);
+	must(retry_key_eq(other.key, line.key));
 	buf_fini(&again);
 }
 

@@ -46,12 +46,14 @@ static void round_trip(const uint8_t *seed, struct str text)
 	mi.from = buf_str(&from);
 	mi.envelope_id = STR("s 1%");
 	mi.stored = mi.header_end = seed[2];
+	mi.key = (struct retry_key){seed[0], seed[3]};
 	message_header_print(&mi, &header);
 	must(header.n == mi.body);
 	for (size_t i = 0; i < mi.n_slots; i++)
 		header.p[slots[i].offset] = seed[3] >> i & 1 ? '-' : '+';
 	must(message_head_parse(buf_str(&header), &back, &e) == 0);
 	must(message_slots_parse(buf_str(&header), &back, &e) == 0);
+	must(retry_key_eq(back.key, mi.key));
 	must(back.id == mi.id && back.stored == mi.stored && back.n_slots == mi.n_slots);
 	for (size_t i = 0; i < mi.n_slots; i++) {
 		must(back.slots[i].uid == i + 7);

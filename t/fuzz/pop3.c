@@ -45,7 +45,6 @@ static void open_message(struct talk *t)
 
 static void send_body(struct talk *t)
 {
-	must(pop3_whole(t->s));
 	keep_output(t);
 	if (t->trouble[pop3_message(t->s)] & 16) {
 		pop3_cut(t->s);
@@ -95,7 +94,7 @@ static bool step(struct talk *t)
 
 static void run(struct talk *t, const uint8_t *setup, struct str in, size_t piece)
 {
-	struct capa capa = {true, 60};
+	struct capa capa = {.plaintext = true, .login_delay_s = 60};
 	size_t n = setup[0] % (MESSAGES + 1);
 
 	*t = (struct talk){.trouble = setup + 1};

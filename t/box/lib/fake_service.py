@@ -2,7 +2,7 @@
 """fake_service - a stand-in for any program that popstored starts
 
 Says on standard error what it was given and what happens to it, and does what the
-file $FAKE/<program> says: "exit N" ends at once with that status, "wait" becomes ready
+file $FAKE/<program> says (popstore-login is popstore-pop3d --login): "exit N" ends at once with that status, "wait" becomes ready
 only after SIGUSR1.  Serves connections on the sockets it was handed with one line:
 its program and process id.
 """
@@ -26,7 +26,9 @@ def notify(state):
 def inherited():
     if os.environ.get("LISTEN_PID") != str(os.getpid()):
         return []
-    return [socket.socket(fileno=3 + i) for i in range(int(os.environ["LISTEN_FDS"]))]
+    names = os.environ["LISTEN_FDNAMES"].split(":")
+    # The ends of channels and the key stay open, and nothing is done with them.
+    return [socket.socket(fileno=3 + i) for i, name in enumerate(names) if "." not in name and name != "ticket"]
 
 
 def serve(listeners, wake):
@@ -54,7 +56,7 @@ def main():
     for sig in (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1):
         signal.signal(sig, lambda *_: None)
     listeners = inherited()
-    names = os.environ["LISTEN_FDNAMES"] if listeners else ""
+    names = os.environ.get("LISTEN_FDNAMES", "")
     say(f"start args={','.join(sys.argv[2:])} sockets={names} group={os.getpgid(0)}")
     try:
         with open(os.path.join(os.environ["FAKE"], PROGRAM), encoding="ascii") as f:
@@ -72,5 +74,5 @@ def main():
     say("stop")
 
 
-PROGRAM = sys.argv[1]
+PROGRAM = "popstore-login" if "--login" in sys.argv else sys.argv[1]
 main()

@@ -65,8 +65,10 @@ class Lmtp:
         return self.answer()
 
     def data(self, content, recipients):
-        """DATA, the message, and one answer a recipient."""
-        assert self.ask("DATA").startswith("354")
+        """DATA, the message, and one answer a recipient: of DATA where that was refused."""
+        answer = self.ask("DATA")
+        if not answer.startswith("354"):
+            return [answer] * recipients
         self.wire.send(dot_stuffed(content))
         return [self.answer() for _ in range(recipients)]
 

@@ -8,10 +8,10 @@ of them trusts, so that it sees what a stranger sees.
 """
 
 import re
-import shlex
 import shutil
 import smtplib
 import subprocess
+import sys
 
 from . import place
 from .daemon import Daemon
@@ -127,12 +127,28 @@ postlog   unix-dgram n - n - 1     postlogd
 """
 
 
+def make_certificate(folder):
+    """Of a day, for HOST: cert.pem and key.pem."""
+    subprocess.run([place.tool("openssl"), "req", "-x509", "-newkey", "rsa:2048", "-nodes",
+                    "-days", "2", "-keyout", folder / "key.pem", "-out", folder / "cert.pem",
+                    "-subj", f"/CN={HOST}", "-addext", f"subjectAltName=DNS:{HOST},IP:127.0.0.1"],
+                   check=True, capture_output=True)
+    (folder / "key.pem").chmod(0o600)
+    return folder / "cert.pem"
+
+
+# Where Cyrus SASL finds our plug-in beside its own; installed, it is among them.
+SASL_PATH = f"{place.BIN.parent}/lib/sasl2:/usr/lib/x86_64-linux-gnu/sasl2"
+
+
 class Postfix(Mta):
-    def __init__(self, site, early, extra=""):
-        self.early, self.extra = early, extra
+    """With `auth`, SMTP AUTH asks the two sockets of the site (site.auth, site.saslauthd)."""
+
+    def __init__(self, site, early, extra="", relay=Recorder, auth=False):
+        self.early, self.extra, self.auth = early, extra, auth
         self.dir = place.scratch("postfix")
         self.address = f"127.0.0.1:{free_port()}"
-        self.recorder = Recorder(site.lmtp)
+        self.recorder = relay(site.lmtp)
         self.outside = Outside()
         self.site = site
 
@@ -147,9 +163,24 @@ class Postfix(Mta):
         (etc / "main.cf").write_text(
             POSTFIX_MAIN.format(dir=self.dir, host=HOST, outside=self.outside)
             + example("postfix/10-delivery.cf", {"127.0.0.1:24": self.recorder.address})
-            + example(f"postfix/20-{self.early}.cf", early) + self.extra, encoding="utf-8")
+            + example(f"postfix/20-{self.early}.cf", early) + self._configure_auth(etc)
+            + self.extra, encoding="utf-8")
         (etc / "master.cf").write_text(POSTFIX_MASTER.format(smtp=self.address),
                                        encoding="utf-8")
+
+    def _configure_auth(self, etc):
+        if not self.auth:
+            return ""
+        (etc / "sasl").mkdir()
+        (etc / "sasl" / "smtpd.conf").write_text(example("postfix/sasl/smtpd.conf", {
+            "/run/popstore/saslauthd": self.site.saslauthd,
+            "/run/popstore/auth": self.site.auth}), encoding="utf-8")
+        self.certificate = make_certificate(self.dir)
+        return example("postfix/30-smtp-auth.cf", {
+            "/etc/popstore/mail.pem": str(self.certificate),
+            "/etc/popstore/mail.key": str(self.dir / "key.pem")}) + \
+            f"import_environment = MAIL_CONFIG MAIL_LOGTAG TZ LANG=C POSTLOG_SERVICE " \
+            f"POSTLOG_HOSTNAME SASL_PATH={SASL_PATH}\n"
 
     def postfix(self, *args):
         return subprocess.run([place.tool("postfix"), "-c", self.dir / "etc", *args],
@@ -204,6 +235,16 @@ class Postfix(Mta):
 
 # Sendmail and Postfix exclude each other as packages, so it is unpacked, not installed;
 # with it the libraries and the m4 that a bare system lacks.
+SUBMIT = """#!{python}
+# -i -f SENDER -- RCPT...
+import smtplib, sys
+host, port = "{address}".rsplit(":", 1)
+sender, recipients = sys.argv[3].strip("<>"), sys.argv[5:]
+message = sys.stdin.buffer.read().replace(b"\\n", b"\\r\\n")
+with smtplib.SMTP(host, int(port)) as smtp:
+    smtp.sendmail(sender, recipients, message, ["BODY=8BITMIME"])
+"""
+
 SENDMAIL_PACKAGES = ["sendmail-bin", "sendmail-base", "sendmail-cf", "m4", "libwrap0",
                      "libnsl2", "libtirpc3", "libdb5.3", "libldap-2.5-0", "libsasl2-2"]
 SENDMAIL_PARTS = ["usr/bin/m4", "usr/lib", "usr/libexec/sendmail/sendmail", "usr/share/sendmail/cf"]
@@ -241,11 +282,12 @@ def sendmail_tree():
 class Sendmail(Mta):
     early = "milter"
 
-    def __init__(self, site):
+    def __init__(self, site, relay=Recorder, auth=False):
+        self.auth = auth
         # Sendmail refuses Unix sockets below a directory that all may write, as /tmp.
         self.dir = place.scratch("sendmail", "/run")
         self.address = f"127.0.0.1:{free_port()}"
-        self.recorder = Recorder(site.lmtp_socket, str(self.dir / "lmtp"))
+        self.recorder = relay(site.lmtp_socket, str(self.dir / "lmtp"))
         self.outside = Outside()
         self.site = site
 
@@ -253,13 +295,15 @@ class Sendmail(Mta):
         host, port = self.address.split(":")
         cf = tree / "usr/share/sendmail/cf"
         mc = self.dir / "popstore.mc"
-        mc.write_text(example("sendmail/popstore.mc", {
+        text = example("sendmail/popstore.mc", {
             "/run/popstore/lmtp": self.recorder.address,
             "unix:/run/popstore/milter": self.site.conf["milter"]["listen"][0],
             # With it, what only a test needs: the rest of the world on this machine.
             "Addr=0.0.0.0, Port=25')dnl": f"""Addr={host}, Port={port}')dnl
 define(`SMART_HOST', `[{self.outside.host}]')dnl
-define(`RELAY_MAILER_ARGS', `TCP $h {self.outside.port}')dnl"""}), encoding="utf-8")
+define(`RELAY_MAILER_ARGS', `TCP $h {self.outside.port}')dnl"""})
+        mc.write_text(text.replace("MAILER(`smtp')dnl", self._configure_auth()
+                                   + "MAILER(`smtp')dnl"), encoding="utf-8")
         made = subprocess.run([tree / "usr/bin/m4", f"-D_CF_DIR_={cf}/", cf / "m4/cf.m4", mc],
                               check=True, capture_output=True)
         assert made.stderr == b"", made.stderr.decode()
@@ -269,6 +313,24 @@ define(`RELAY_MAILER_ARGS', `TCP $h {self.outside.port}')dnl"""}), encoding="utf
         (self.dir / "switch").write_text("hosts files\naliases files\n")
         (self.dir / "hosts").write_text(f"127.0.0.1 localhost\n127.0.0.1 {HOST}\n"
                                         f"192.0.2.1 example.com\n192.0.2.2 example.org\n")
+
+    def _configure_auth(self):
+        if not self.auth:
+            return ""
+        (self.dir / "sasl").mkdir()
+        (self.dir / "sasl" / "Sendmail.conf").write_text(example("sendmail/Sendmail.conf", {
+            "/run/popstore/saslauthd": self.site.saslauthd,
+            "/run/popstore/auth": self.site.auth}), encoding="utf-8")
+        self.certificate = make_certificate(self.dir)
+        # Sendmail keeps nothing of the environment but what is set by lines with E.
+        return example("sendmail/smtp-auth.mc", {
+            "/etc/popstore/mail.pem": str(self.certificate),
+            "/etc/popstore/mail.key": str(self.dir / "key.pem"),
+            "/etc/ssl/certs/ca-certificates.crt": str(self.certificate)}) + f"""\
+LOCAL_CONFIG
+ESASL_PATH={SASL_PATH}
+ESASL_CONF_PATH={self.dir / "sasl"}
+"""
 
     def start(self):
         tree = sendmail_tree()
@@ -292,7 +354,9 @@ define(`RELAY_MAILER_ARGS', `TCP $h {self.outside.port}')dnl"""}), encoding="utf
         return self
 
     def sendmail_script(self):
-        return f"#!/bin/sh\nexec {shlex.join(map(str, self.argv))} \"$@\"\n"
+        """By SMTP: the program itself would have to be run where it finds its files,
+        which takes rights that popstored leaves to nobody."""
+        return SUBMIT.format(python=sys.executable, address=self.address)
 
     def stop(self):
         try:

@@ -61,8 +61,7 @@ class Recorder(_Listener):
         client.close()
         server.close()
 
-    @staticmethod
-    def _copy(source, sink, keep):
+    def _copy(self, source, sink, keep):
         try:
             while data := source.recv(65536):
                 if keep is not None:
@@ -86,6 +85,59 @@ class Recorder(_Listener):
 
     def transactions(self):
         return sum(len(re.findall(rb"(?im)^MAIL FROM:", bytes(s))) for s in self.sessions)
+
+
+class Loser(Recorder):
+    """A relay that loses replies.  `plan` has a number for each message to come: so many of
+    the replies that follow its final dot reach the client, then the connection is gone.  A
+    message for which there is no number passes.  While `away` is set nobody gets through;
+    on_loss() runs when the reply is here and has not gone on."""
+
+    def __init__(self, *args):
+        self.plan, self.lost = [], 0
+        self.away = threading.Event()
+        self.on_loss = lambda: None
+        super().__init__(*args)
+
+    def _session(self, client):
+        if self.away.is_set():
+            client.close()
+            return
+        super()._session(client)
+
+    def _copy(self, source, sink, keep):
+        if keep is not None or not self.plan:
+            super()._copy(source, sink, keep)
+            return
+        said, passing = self.sessions[-1], None
+        try:
+            while passing is None or passing >= 0:
+                data = source.recv(65536)
+                if not data:
+                    break
+                for line in data.splitlines(True):
+                    if passing is None and b"\r\nDATA\r\n" in said and DOT.search(said) \
+                            and not line.startswith(b"354"):
+                        passing = self.plan.pop(0)
+                    if passing == 0:
+                        passing = -1
+                        break
+                    passing = None if passing is None else passing - 1
+                    sink.sendall(line)
+        except OSError:
+            pass
+        if passing == -1:
+            self.on_loss()
+            self.lost += 1
+        for end in (sink, source):
+            try:
+                end.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+
+
+# The end of a message, behind its DATA.
+DOT = re.compile(rb"\r\nDATA\r\n(?:.*\r\n)?\.\r\n", re.DOTALL)
 
 
 class Outside(_Listener):

@@ -11,6 +11,11 @@ import pytest
 
 TREE = Path(__file__).resolve().parents[3]
 BIN = Path(os.environ.get("POPSTORE_BIN", TREE / "build" / "bin")).resolve()
+SANITIZED = "asan" in str(BIN)
+
+memory_is_ours = pytest.mark.skipif(SANITIZED, reason="a sanitizer keeps what was freed")
+not_twice = pytest.mark.skipif(SANITIZED, reason="a long look at what does not depend on "
+                               "the build, which the other run takes")
 EXAMPLES = TREE / "conf-examples"
 
 

@@ -32,15 +32,17 @@ def free_port():
         return port
 
 
-def connect(address, deadline=DEADLINE):
-    """`address` as in popstore.conf: "127.0.0.1:24" or the path of a Unix socket."""
+def connect(address, deadline=DEADLINE, source=None):
+    """`address` as in popstore.conf: "127.0.0.1:24" or the path of a Unix socket; from
+    another loopback address, perhaps."""
     if address.startswith("/"):
         s = socket.socket(socket.AF_UNIX)
         s.settimeout(deadline)
         s.connect(address)
     else:
         host, port = address.rsplit(":", 1)
-        s = socket.create_connection((host, int(port)), timeout=deadline)
+        s = socket.create_connection((host, int(port)), timeout=deadline,
+                                     source_address=source and (source, 0))
         # Bytes go out as the test writes them, not as the kernel would gather them.
         s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return s
@@ -48,7 +50,8 @@ def connect(address, deadline=DEADLINE):
 
 class Wire:
     def __init__(self, address, deadline=DEADLINE):
-        self.sock = connect(address, deadline)
+        self.sock = address if isinstance(address, socket.socket) else \
+            connect(address, deadline)
         self.buffer = b""
 
     def __enter__(self):
@@ -59,6 +62,12 @@ class Wire:
 
     def close(self):
         self.sock.close()
+
+    def start_tls(self, context, server_name=None):
+        """The handshake; everything after it goes through TLS."""
+        assert self.buffer == b"", f"came before TLS: {self.buffer!r}"
+        self.sock = context.wrap_socket(self.sock, server_hostname=server_name)
+        return self
 
     def reset(self):
         """Ends the connection with RST instead of FIN (a Unix socket just closes)."""

@@ -13,7 +13,7 @@
 /* `auth` is what stands in that section of the configuration. */
 static inline void scratch_begin(struct scratch *s, const char *auth)
 {
-	char rest[256];
+	char rest[512];
 
 	snprintf(rest, sizeof rest, "auth { yescrypt_cost = 1 %s }", auth);
 	scratch_begin_with(s, "", rest);

@@ -120,11 +120,23 @@ static void the_record_holds_a_yescrypt_hash_and_is_the_owners(void **state)
 	scratch_end(&s);
 }
 
+static uint64_t set_ms(struct scratch *s, const struct account *a)
+{
+	struct secret x;
+	uint64_t ms;
+	struct err e;
+
+	if (secret_read(s->store, a, &x, &e) < 0)
+		fail_msg("%s", e.text);
+	ms = x.found ? x.set_ms : 0;
+	secret_fini(&x);
+	return ms;
+}
+
 static void no_secret_no_match_no_time(void **state)
 {
 	struct scratch s;
 	struct account a;
-	uint64_t ms = 1;
 	struct err e;
 
 	(void)state;
@@ -132,11 +144,9 @@ static void no_secret_no_match_no_time(void **state)
 	a = scratch_add(&s, "alice@example.org", NULL, 0);
 	assert_false(matches(&s, &a, STR("")));
 	assert_false(matches(&s, &a, STR("x")));
-	assert_int_equal(secret_set_ms(s.store, &a, &ms, &e), 0);
-	assert_int_equal(ms, 0);
+	assert_int_equal(set_ms(&s, &a), 0);
 	assert_int_equal(secret_set(s.store, &a, STR("x"), false, &e), 0);
-	assert_int_equal(secret_set_ms(s.store, &a, &ms, &e), 0);
-	assert_true(ms > UINT64_C(1600000000000));
+	assert_true(set_ms(&s, &a) > UINT64_C(1600000000000));
 	assert_int_equal(secret_delete(s.store, &a.name, &e), 0);
 	assert_int_equal(secret_delete(s.store, &a.name, &e), 0); /* gone already */
 	assert_false(matches(&s, &a, STR("x")));
@@ -148,7 +158,6 @@ static void another_incarnation_does_not_inherit(void **state)
 	struct scratch s;
 	struct account first, second;
 	struct err e;
-	uint64_t ms;
 
 	(void)state;
 	scratch_begin(&s, "");
@@ -157,8 +166,7 @@ static void another_incarnation_does_not_inherit(void **state)
 	second = scratch_add(&s, "alice@example.org", NULL, 0);
 	assert_true(first.uid != second.uid);
 	assert_false(matches(&s, &second, STR("x")));
-	assert_int_equal(secret_set_ms(s.store, &second, &ms, &e), 0);
-	assert_int_equal(ms, 0);
+	assert_int_equal(set_ms(&s, &second), 0);
 	scratch_end(&s);
 }
 
@@ -174,7 +182,7 @@ static void put(struct scratch *s, const struct account *a, struct str bytes)
 
 static void damage_is_an_error_and_no_match(void **state)
 {
-	struct secret_hash nonsense = {"$nonsense$"};
+	struct secret_prepared nonsense = {.hash = "$nonsense$"};
 	struct scratch s;
 	struct account a;
 	struct err e;
@@ -227,7 +235,8 @@ static uint64_t fastest_us(struct scratch *s, const struct account *a,
 static void every_refusal_costs_the_same(void **state)
 {
 	struct scratch s;
-	struct account with, without;
+	struct account with, without, foreign;
+	struct secret_prepared p;
 
 	(void)state;
 	scratch_begin(&s, "");
@@ -235,6 +244,10 @@ static void every_refusal_costs_the_same(void **state)
 	s.set->auth.yescrypt_cost = 4;
 	with = scratch_add(&s, "with@example.org", "secret", 0);
 	without = scratch_add(&s, "without@example.org", NULL, 0);
+	foreign = scratch_add(&s, "foreign@example.org", NULL, 0);
+	scratch_ok(secret_prepare_hash(
+		s.set, STR("{SSHA}bvtffqkhrMbVQlFpJuYd8xvI101OYUNsNDU2Nw=="), &p, &e_));
+	scratch_ok(secret_put(s.store, &foreign, &p, false, &e_));
 
 	const struct {
 		const struct account *a;
@@ -246,6 +259,9 @@ static void every_refusal_costs_the_same(void **state)
 		{&with, STR_INIT(LONGEST "x")},
 		{&with, STR_INIT("a\nb")},
 		{&without, STR_INIT("secret")},
+		{&foreign, STR_INIT("correct horse")}, /* right, and as dear */
+		{&foreign, STR_INIT("wrong")},
+		{&foreign, STR_INIT("")},
 		{NULL, STR_INIT("secret")},
 		{NULL, STR_INIT("")},
 		{NULL, STR_INIT(LONGEST "x")},

@@ -13,7 +13,8 @@ enum { MAX_MESSAGE = 1000, MAX_RECIPIENTS = 3, MAX_RECEIVED = 2 };
 /* clang-format off */
 #define HELLO      "LHLO client.example\r\n"
 #define HELLO_OK   "250-mx.example.org\r\n250-PIPELINING\r\n250-ENHANCEDSTATUSCODES\r\n" \
-                   "250-8BITMIME\r\n250-SMTPUTF8\r\n250-SIZE 1000\r\n250 CHUNKING\r\n"
+                   "250-8BITMIME\r\n250-SMTPUTF8\r\n250-SIZE 1000\r\n250-CHUNKING\r\n" \
+                   "250 XFORWARD IDENT\r\n"
 #define FROM       "MAIL FROM:<s@x>\r\n"
 #define FROM_OK    "250 2.1.0 Sender ok\r\n"
 #define TO         "RCPT TO:<a@b>\r\n"
@@ -74,7 +75,7 @@ static const struct {
 			 "501 5.5.4 LHLO wants the name of a host\r\n501 5.5.4 LHLO wants the name of a host\r\n" HELLO_OK), STR_INIT("")},
 	{"small commands", STR_INIT("NOOP\r\nNOOP \"x\r\nVRFY a\r\nVRFY\r\nHELP\r\nRSET\r\nRSET x\r\nQUIT x\r\nQUIT\r\n"),
 		STR_INIT("250 2.0.0 Ok\r\n250 2.0.0 Ok\r\n252 2.0.0 Ask by RCPT\r\n501 5.5.4 VRFY wants an address\r\n"
-			 "214 2.0.0 LHLO MAIL RCPT DATA BDAT RSET NOOP VRFY HELP QUIT (RFC 2033, 3030)\r\n"
+			 "214 2.0.0 LHLO XFORWARD MAIL RCPT DATA BDAT RSET NOOP VRFY HELP QUIT (RFC 2033, 3030)\r\n"
 			 "250 2.0.0 Ok\r\n" NO_ARG NO_ARG BYE), STR_INIT("")},
 	{"unknown commands", STR_INIT("\r\nSTARTTLS\r\nXCLIENT ADDR=1\r\nPROXY TCP4\r\nLHLOX a\r\n"),
 		STR_INIT(UNKNOWN UNKNOWN UNKNOWN UNKNOWN UNKNOWN), STR_INIT("")},
@@ -325,6 +326,14 @@ static void serve(struct world *w)
 			w->resets++;
 			lmtp_done(w->s);
 			break;
+		case LMTP_WANT_TLS:
+			buf_put(&w->said, STR("(TLS)\n"));
+			lmtp_done(w->s);
+			break;
+		case LMTP_WANT_CLIENT:
+			buf_printf(&w->said, "(client %u)\n", lmtp_client(w->s)->port);
+			lmtp_done(w->s);
+			break;
 		case LMTP_WANT_INPUT:
 		case LMTP_WANT_CLOSE:
 			return;
@@ -397,6 +406,70 @@ static void the_envelope_is_there_while_it_lasts(void **state UNUSED)
 	assert_false(lmtp_is_utf8(w.s));
 	assert_int_equal(lmtp_accepted(w.s), 0);
 	world_fini(&w);
+}
+
+#define XFORWARD_OK  "250 2.0.0 Ok\r\n"
+#define XFORWARD_HOW "501 5.5.4 Syntax: XFORWARD attribute=value\r\n"
+#define NO_XFORWARD  "503 5.5.1 LHLO comes first, and XFORWARD before MAIL\r\n"
+
+/* The queue id of a transaction, as RCPT and the message see it. */
+static const struct {
+	const char *name;
+	struct str in, out, ident;
+} idents[] = {
+	/* clang-format off */
+	{"none", STR_INIT(BEGIN), STR_INIT(BEGIN_OK), STR_INIT("")},
+	{"one", STR_INIT(HELLO "XFORWARD IDENT=4bXyz1\r\n" FROM TO),
+		STR_INIT(HELLO_OK XFORWARD_OK FROM_OK TO_OK), STR_INIT("4bXyz1")},
+	{"among others, in any case", STR_INIT(HELLO "xforward NAME=a.example ADDR=IPv6:::1 port=25 proto=ESMTP helo=[x] ident=1a-2.b_C source=REMOTE\r\n" FROM TO),
+		STR_INIT(HELLO_OK XFORWARD_OK FROM_OK TO_OK), STR_INIT("1a-2.b_C")},
+	{"the last one counts", STR_INIT(HELLO "XFORWARD IDENT=1 IDENT=2\r\nXFORWARD IDENT=3\r\nXFORWARD NAME=n\r\n" FROM TO),
+		STR_INIT(HELLO_OK XFORWARD_OK XFORWARD_OK XFORWARD_OK FROM_OK TO_OK), STR_INIT("3")},
+	{"taken back", STR_INIT(HELLO "XFORWARD IDENT=1\r\nXFORWARD IDENT=[UNAVAILABLE]\r\n" FROM TO),
+		STR_INIT(HELLO_OK XFORWARD_OK XFORWARD_OK FROM_OK TO_OK), STR_INIT("")},
+	{"what is no queue id", STR_INIT(HELLO "XFORWARD IDENT=a+20b\r\n" FROM TO),
+		STR_INIT(HELLO_OK XFORWARD_OK FROM_OK TO_OK), STR_INIT("")},
+	{"a long one", STR_INIT(HELLO "XFORWARD IDENT=" TEN TEN TEN TEN TEN TEN "1234\r\n" FROM TO),
+		STR_INIT(HELLO_OK XFORWARD_OK FROM_OK TO_OK), STR_INIT(TEN TEN TEN TEN TEN TEN "1234")},
+	{"one that is too long", STR_INIT(HELLO "XFORWARD IDENT=" TEN TEN TEN TEN TEN TEN "12345\r\n" FROM TO),
+		STR_INIT(HELLO_OK XFORWARD_OK FROM_OK TO_OK), STR_INIT("")},
+	{"an attribute of 255 octets", STR_INIT(HELLO "XFORWARD NAME=" HUNDRED HUNDRED TEN TEN TEN TEN TEN "12345\r\n" FROM TO),
+		STR_INIT(HELLO_OK XFORWARD_OK FROM_OK TO_OK), STR_INIT("")},
+	{"and of 256", STR_INIT(HELLO "XFORWARD NAME=" HUNDRED HUNDRED TEN TEN TEN TEN TEN "123456\r\n" FROM TO),
+		STR_INIT(HELLO_OK XFORWARD_HOW FROM_OK TO_OK), STR_INIT("")},
+	{"not with the next message", STR_INIT(HELLO "XFORWARD IDENT=1\r\n" FROM TO "DATA\r\n.\r\n" FROM TO),
+		STR_INIT(HELLO_OK XFORWARD_OK FROM_OK TO_OK DATA_OK STORED FROM_OK TO_OK), STR_INIT("")},
+	{"not after RSET", STR_INIT(HELLO "XFORWARD IDENT=1\r\n" FROM "RSET\r\n" FROM TO),
+		STR_INIT(HELLO_OK XFORWARD_OK FROM_OK "250 2.0.0 Ok\r\n" FROM_OK TO_OK), STR_INIT("")},
+	{"not after RSET before MAIL", STR_INIT(HELLO "XFORWARD IDENT=1\r\nRSET\r\n" FROM TO),
+		STR_INIT(HELLO_OK XFORWARD_OK "250 2.0.0 Ok\r\n" FROM_OK TO_OK), STR_INIT("")},
+	{"not after LHLO", STR_INIT(HELLO "XFORWARD IDENT=1\r\n" HELLO FROM TO),
+		STR_INIT(HELLO_OK XFORWARD_OK HELLO_OK FROM_OK TO_OK), STR_INIT("")},
+	{"a bad one changes nothing", STR_INIT(HELLO "XFORWARD IDENT=1\r\nXFORWARD IDENT=2 X=3\r\n" FROM TO),
+		STR_INIT(HELLO_OK XFORWARD_OK XFORWARD_HOW FROM_OK TO_OK), STR_INIT("1")},
+	{"syntax", STR_INIT(HELLO "XFORWARD\r\nXFORWARD \r\nXFORWARD IDENT\r\nXFORWARD IDENT=\r\nXFORWARD IDENT=a=b\r\n"
+			    "XFORWARD IDENT=a  PROTO=b\r\nXFORWARD IDENT=+2\r\nXFORWARD IDENT=+2g\r\nXFORWARD IDENT=\xc3\xa4\r\n" FROM TO),
+		STR_INIT(HELLO_OK XFORWARD_HOW XFORWARD_HOW XFORWARD_HOW XFORWARD_HOW XFORWARD_HOW
+			 XFORWARD_HOW XFORWARD_HOW XFORWARD_HOW XFORWARD_HOW FROM_OK TO_OK), STR_INIT("")},
+	{"only between transactions", STR_INIT("XFORWARD IDENT=1\r\n" HELLO FROM "XFORWARD IDENT=1\r\n" TO "XFORWARD IDENT=1\r\n"),
+		STR_INIT(NO_XFORWARD HELLO_OK FROM_OK NO_XFORWARD TO_OK NO_XFORWARD), STR_INIT("")},
+	/* clang-format on */
+};
+
+static void the_client_may_tell_a_queue_id(void **state UNUSED)
+{
+	for (size_t i = 0; i < countof(idents); i++) {
+		struct world w;
+
+		print_message("# %s\n", idents[i].name);
+		world_init(&w);
+		serve(&w);
+		buf_clear(&w.said);
+		feed(&w, idents[i].in, 65536);
+		is("the answer", buf_str(&w.said), idents[i].out);
+		is("the queue id", lmtp_ident(w.s), idents[i].ident);
+		world_fini(&w);
+	}
 }
 
 /* Until it is reset, a refused message says why: that is for the log. */
@@ -513,12 +586,69 @@ static void a_chunk_that_cannot_fit_is_not_written(void **state UNUSED)
 	}
 }
 
+/* OFFERED - what LHLO says where both are offered; `tls` is "250-STARTTLS\r\n" or nothing */
+#define OFFERED(tls)                                                            \
+	"250-mx.example.org\r\n250-PIPELINING\r\n250-ENHANCEDSTATUSCODES\r\n"   \
+	"250-8BITMIME\r\n250-SMTPUTF8\r\n250-SIZE 1000\r\n250-CHUNKING\r\n" tls \
+	"250-XCLIENT NAME ADDR PORT PROTO HELO LOGIN\r\n250 XFORWARD IDENT\r\n"
+#define READY_TLS  "220 2.0.0 Ready to start TLS\r\n(TLS)\n"
+#define OFFERS     OFFERED("250-STARTTLS\r\n")
+#define OFFERS_TLS OFFERED("")
+#define AGAIN      "220 mx.example.org LMTP ready\r\n"
+#define XC_HOW     "501 5.5.4 Syntax: XCLIENT attribute=value\r\n"
+#define XC_LATE    "503 5.5.1 XCLIENT comes before MAIL\r\n"
+#define TLS_LATE   "503 5.5.1 LHLO comes first, and STARTTLS before MAIL\r\n"
+
+static void what_is_offered_begins_everything_again(void **state UNUSED)
+{
+	static const struct {
+		const char *in, *out, *peer_name;
+	} offered[] = {
+		/* clang-format off */
+		{HELLO "STARTTLS\r\n", OFFERS READY_TLS, ""},
+		{HELLO "STARTTLS\r\n" FROM, OFFERS READY_TLS NO_LHLO, ""},
+		{HELLO "starttls \r\n" HELLO "STARTTLS\r\n", OFFERS READY_TLS OFFERS_TLS UNKNOWN, "client.example"},
+		{"STARTTLS\r\n", TLS_LATE, ""},
+		{HELLO "STARTTLS x\r\nSTARTTLSX\r\nXSTARTTLS\r\n STARTTLS\r\n", OFFERS NO_ARG UNKNOWN UNKNOWN UNKNOWN, "client.example"},
+		{HELLO "STARTTLS\t\r\n", OFFERS NOT_TEXT, "client.example"},
+		{HELLO "STARTTLS\nNOOP\r\n", OFFERS NOT_LINE, "client.example"},
+		{HELLO FROM "STARTTLS\r\n" TO "STARTTLS\r\n", OFFERS FROM_OK TLS_LATE TO_OK TLS_LATE, "client.example"},
+		{HELLO "XFORWARD IDENT=abcd\r\nSTARTTLS\r\n" HELLO, OFFERS "250 2.0.0 Ok\r\n" READY_TLS OFFERS_TLS, "client.example"},
+		{"XCLIENT ADDR=192.0.2.7 PORT=99\r\n" FROM, "(client 99)\n" AGAIN NO_LHLO, ""},
+		{HELLO "XCLIENT ADDR=192.0.2.7 PORT=98 HELO=a.example\r\n" HELLO FROM, OFFERS "(client 98)\n" AGAIN OFFERS FROM_OK, "a.example"},
+		{"XCLIENT HELO=[UNAVAILABLE] PORT=97\r\n" HELLO, "(client 97)\n" AGAIN OFFERS, "client.example"},
+		{"XCLIENT HELO=a+20b PORT=96\r\n" HELLO, "(client 96)\n" AGAIN OFFERS, "client.example"},
+		{HELLO "XCLIENT\r\nXCLIENT ADDR=x\r\nXCLIENT X=y\r\n", OFFERS XC_HOW XC_HOW XC_HOW, "client.example"},
+		{HELLO FROM "XCLIENT ADDR=192.0.2.7\r\n" TO, OFFERS FROM_OK XC_LATE TO_OK, "client.example"},
+		/* clang-format on */
+	};
+
+	for (size_t i = 0; i < countof(offered); i++) {
+		for (size_t piece = 1; piece < 100; piece += 24) {
+			struct world w;
+
+			world_init(&w);
+			lmtp_offer(w.s, true, true);
+			serve(&w);
+			buf_clear(&w.said);
+			feed(&w, str_of(offered[i].in), piece);
+			is(offered[i].in, buf_str(&w.said), str_of(offered[i].out));
+			is(offered[i].in, lmtp_peer_name(w.s),
+			   str_of(offered[i].peer_name));
+			assert_int_equal(lmtp_ident(w.s).n, 0);
+			world_fini(&w);
+		}
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(conversations),
 		cmocka_unit_test(the_envelope_is_there_while_it_lasts),
+		cmocka_unit_test(the_client_may_tell_a_queue_id),
 		cmocka_unit_test(a_refusal_can_be_asked_for),
+		cmocka_unit_test(what_is_offered_begins_everything_again),
 		cmocka_unit_test(goodbye_at_any_time),
 		cmocka_unit_test(a_large_chunk_is_lent_in_pieces),
 		cmocka_unit_test(a_chunk_that_cannot_fit_is_not_written),

@@ -3,6 +3,7 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -69,10 +70,28 @@ static void writes_header_lines(void **state UNUSED)
 	}
 }
 
+/* RFC 3848, RFC 6531 s4.3 */
+static void the_protocol_has_a_name(void **state UNUSED)
+{
+	static const char *const names[] = {" with LMTP id ", " with UTF8LMTP id ",
+					    " with LMTPS id ", " with UTF8LMTPS id "};
+
+	for (unsigned i = 0; i < countof(names); i++) {
+		struct trace_hop hop = {.by = STR("mx"), .utf8 = i & 1, .tls = i & 2};
+		struct buf out;
+
+		buf_init(&out, 4096);
+		trace_received(&hop, &out);
+		assert_non_null(strstr(buf_cstr(&out), names[i]));
+		buf_fini(&out);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(writes_header_lines),
+		cmocka_unit_test(the_protocol_has_a_name),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -44,26 +44,29 @@ static void the_kernel_says_who_it_was(void **state UNUSED)
 	char name[NOTICE_NAME_MAX];
 	struct err e;
 	int fd, status;
-	pid_t from, child;
-	bool ready;
+	struct notice n;
+	pid_t child;
 
 	assert_int_equal(notice_open(name, &fd, &e), 0);
 	assert_int_equal(name[0], '@');
-	assert_false(notice_receive(fd, &from, &ready));
+	assert_false(notice_receive(fd, &n));
 	setenv("NOTIFY_SOCKET", name, 1);
 	child = fork();
 	if (child == 0) {
-		server_notify("READY=1\nMAINPID=1");
+		server_notify_hold();
+		server_notify("READY=1\nSTATUS=a b\nMAINPID=1");
 		server_notify("STOPPING=1");
 		_exit(0);
 	}
 	waitpid(child, &status, 0);
-	assert_true(notice_receive(fd, &from, &ready));
-	assert_int_equal(from, child);
-	assert_true(ready);
-	assert_true(notice_receive(fd, &from, &ready));
-	assert_false(ready);
-	assert_false(notice_receive(fd, &from, &ready));
+	assert_true(notice_receive(fd, &n));
+	assert_int_equal(n.from, child);
+	assert_true(n.ready);
+	assert_true(str_eq(n.status, STR("a b")));
+	assert_true(notice_receive(fd, &n));
+	assert_false(n.ready);
+	assert_int_equal(n.status.n, 0);
+	assert_false(notice_receive(fd, &n));
 	close(fd);
 }
 

@@ -116,7 +116,7 @@ static void sections_of_a_service_go_together(void **state UNUSED)
 	assert_int_equal(sockets_of(&s, find("policy"), l), 2);
 	assert_string_equal(l[0]->section, "policy");
 	assert_string_equal(l[1]->section, "socketmap");
-	assert_int_equal(sockets_of(&s, find("pop3"), l), 1);
+	assert_int_equal(sockets_of(&s, find("pop3-login"), l), 1);
 	assert_int_equal(sockets_of(&s, find("lmtp"), l), 0);
 	sockets_fini(&s);
 }

@@ -35,11 +35,11 @@ static int dies(int sig)
 	return W_EXITCODE(0, sig);
 }
 
-static void start(struct world *w, const char *name)
+static void start(struct world *w, const char *name, const char *option)
 {
 	pid_t pid = w->fork_fails ? -1 : w->next_pid++;
 
-	buf_printf(&w->trace, "%s=%d ", name, (int)pid);
+	buf_printf(&w->trace, "%s%s=%d ", name, option ? option : "", (int)pid);
 	supervisor_started(w->s, pid, exits(EX_OSERR), w->now_ms);
 }
 
@@ -55,10 +55,10 @@ static bool obey(struct world *w)
 			assert_true(want.at_ms == 0 || want.at_ms > w->now_ms);
 			return true;
 		case WISH_START:
-			start(w, want.service->name);
+			start(w, want.service->name, NULL);
 			break;
 		case WISH_RUN:
-			start(w, want.verb);
+			start(w, want.verb, want.option);
 			break;
 		case WISH_SIGNAL:
 			buf_printf(&w->trace, "%s=%d ",
@@ -103,7 +103,7 @@ static void ready(struct world *w, pid_t from, pid_t to)
 static void begin(struct world *w, unsigned milter, unsigned policy, unsigned lmtp,
 		  unsigned pop3)
 {
-	const unsigned workers[SERVICE_COUNT] = {milter, policy, lmtp, pop3};
+	const unsigned workers[SERVICE_COUNT] = {0, milter, policy, lmtp, 0, pop3};
 
 	*w = (struct world){.s = supervisor_new(), .now_ms = 1000000, .next_pid = 100};
 	buf_init(&w->trace, 4096);
@@ -115,7 +115,7 @@ static void begin(struct world *w, unsigned milter, unsigned policy, unsigned lm
 static void reload(struct world *w, unsigned milter, unsigned policy, unsigned lmtp,
 		   unsigned pop3)
 {
-	const unsigned workers[SERVICE_COUNT] = {milter, policy, lmtp, pop3};
+	const unsigned workers[SERVICE_COUNT] = {0, milter, policy, lmtp, 0, pop3};
 
 	supervisor_configure(w->s, workers);
 }
@@ -124,7 +124,7 @@ static void reload(struct world *w, unsigned milter, unsigned policy, unsigned l
 static void begin_two(struct world *w)
 {
 	begin(w, 0, 0, 1, 1);
-	expect(w, "recover=100");
+	expect(w, "recover--resume=100");
 	end(w, 100, exits(0));
 	expect(w, "lmtp=101 pop3=102");
 	ready(w, 101, 102);
@@ -145,7 +145,7 @@ static void recovery_comes_first_and_ready_last(void **state UNUSED)
 	struct world w;
 
 	begin(&w, 1, 1, 2, 2);
-	expect(&w, "recover=100");
+	expect(&w, "recover--resume=100");
 	end(&w, 100, exits(0));
 	expect(&w, "milter=101 policy=102 lmtp=103 lmtp=104 pop3=105 pop3=106");
 	ready(&w, 101, 105);
@@ -163,24 +163,34 @@ static void failed_recovery_starts_nothing(void **state UNUSED)
 	struct world w;
 
 	begin(&w, 1, 1, 1, 1);
-	expect(&w, "recover=100");
-	assert_true(end(&w, 100, exits(EX_TEMPFAIL)).fatal);
-	expect(&w, "exit=75");
+	expect(&w, "recover--resume=100");
+	assert_true(end(&w, 100, exits(EX_CONFIG)).fatal);
+	expect(&w, "exit=78");
 	over(&w);
 }
 
-static void one_damaged_account_holds_nobody_up(void **state UNUSED)
+static void recovery_that_is_not_done_holds_nobody_up(int status)
 {
 	struct supervisor_end e;
 	struct world w;
 
 	begin(&w, 0, 0, 1, 0);
-	expect(&w, "recover=100");
-	e = end(&w, 100, exits(EX_DATAERR));
+	expect(&w, "recover--resume=100");
+	e = end(&w, 100, exits(status));
 	assert_false(e.fatal);
 	assert_false(e.expected); /* it is logged */
 	expect(&w, "lmtp=101");
 	over(&w);
+}
+
+static void one_damaged_account_holds_nobody_up(void **state UNUSED)
+{
+	recovery_that_is_not_done_holds_nobody_up(EX_DATAERR);
+}
+
+static void a_full_disk_holds_nobody_up(void **state UNUSED)
+{
+	recovery_that_is_not_done_holds_nobody_up(EX_TEMPFAIL);
 }
 
 static void a_start_is_all_or_nothing(void **state UNUSED)
@@ -188,7 +198,7 @@ static void a_start_is_all_or_nothing(void **state UNUSED)
 	struct world w;
 
 	begin(&w, 1, 0, 1, 0);
-	expect(&w, "recover=100");
+	expect(&w, "recover--resume=100");
 	end(&w, 100, exits(0));
 	expect(&w, "milter=101 lmtp=102");
 	ready(&w, 102, 102);
@@ -204,7 +214,7 @@ static void ending_well_before_ready_is_a_failure_too(void **state UNUSED)
 	struct world w;
 
 	begin(&w, 0, 1, 0, 0);
-	expect(&w, "recover=100");
+	expect(&w, "recover--resume=100");
 	end(&w, 100, exits(0));
 	expect(&w, "policy=101");
 	end(&w, 101, exits(0));
@@ -218,7 +228,7 @@ static void fork_that_fails_ends_the_start(void **state UNUSED)
 
 	begin(&w, 0, 1, 0, 0);
 	w.fork_fails = true;
-	expect(&w, "recover=-1 exit=71");
+	expect(&w, "recover--resume=-1 exit=71");
 	over(&w);
 }
 
@@ -227,7 +237,7 @@ static void never_ready_is_killed(void **state UNUSED)
 	struct world w;
 
 	begin(&w, 0, 1, 0, 0);
-	expect(&w, "recover=100");
+	expect(&w, "recover--resume=100");
 	end(&w, 100, exits(0));
 	expect(&w, "policy=101");
 	w.now_ms += SUPERVISOR_READY_MS;
@@ -366,7 +376,7 @@ static void one_that_binds_itself_ends_first(void **state UNUSED)
 	struct world w;
 
 	begin(&w, 1, 0, 0, 0);
-	expect(&w, "recover=100");
+	expect(&w, "recover--resume=100");
 	end(&w, 100, exits(0));
 	expect(&w, "milter=101");
 	ready(&w, 101, 101);
@@ -441,7 +451,7 @@ static void reload_while_recovering_counts_at_the_start(void **state UNUSED)
 	struct world w;
 
 	begin(&w, 0, 0, 1, 0);
-	expect(&w, "recover=100");
+	expect(&w, "recover--resume=100");
 	reload(&w, 0, 0, 0, 1);
 	expect(&w, "");
 	end(&w, 100, exits(0));
@@ -456,7 +466,7 @@ static void the_mtas_side_ends_first(void **state UNUSED)
 	struct world w;
 
 	begin(&w, 1, 1, 1, 1);
-	expect(&w, "recover=100");
+	expect(&w, "recover--resume=100");
 	end(&w, 100, exits(0));
 	expect(&w, "milter=101 policy=102 lmtp=103 pop3=104");
 	ready(&w, 101, 104);
@@ -469,6 +479,33 @@ static void the_mtas_side_ends_first(void **state UNUSED)
 	end(&w, 103, exits(0));
 	expect(&w, "term=104");
 	end(&w, 104, exits(0));
+	expect(&w, "exit=0");
+	over(&w);
+}
+
+/* The login processes before the sessions, and last whom they ask. */
+static void who_is_asked_is_there_first_and_last(void **state UNUSED)
+{
+	const unsigned workers[SERVICE_COUNT] = {1, 0, 0, 1, 1, 2};
+	struct world w;
+
+	begin(&w, 0, 0, 0, 0);
+	supervisor_configure(w.s, workers);
+	expect(&w, "recover--resume=100");
+	end(&w, 100, exits(0));
+	expect(&w, "authd=101 lmtp=102 pop3-login=103 pop3=104 pop3=105");
+	ready(&w, 101, 105);
+	expect(&w, "ready");
+	supervisor_stop(w.s);
+	expect(&w, "term=102");
+	end(&w, 102, exits(0));
+	expect(&w, "term=103 term=104 term=105");
+	end(&w, 103, exits(0));
+	end(&w, 105, exits(0));
+	expect(&w, "");
+	end(&w, 104, exits(0));
+	expect(&w, "term=101");
+	end(&w, 101, exits(0));
 	expect(&w, "exit=0");
 	over(&w);
 }
@@ -515,7 +552,7 @@ static void stop_while_recovering(void **state UNUSED)
 	struct world w;
 
 	begin(&w, 0, 0, 1, 1);
-	expect(&w, "recover=100");
+	expect(&w, "recover--resume=100");
 	supervisor_stop(w.s);
 	expect(&w, "term=100");
 	w.now_ms += SUPERVISOR_KILL_MS;
@@ -559,6 +596,7 @@ int main(void)
 		cmocka_unit_test(recovery_comes_first_and_ready_last),
 		cmocka_unit_test(failed_recovery_starts_nothing),
 		cmocka_unit_test(one_damaged_account_holds_nobody_up),
+		cmocka_unit_test(a_full_disk_holds_nobody_up),
 		cmocka_unit_test(a_start_is_all_or_nothing),
 		cmocka_unit_test(ending_well_before_ready_is_a_failure_too),
 		cmocka_unit_test(fork_that_fails_ends_the_start),
@@ -575,6 +613,7 @@ int main(void)
 		cmocka_unit_test(an_old_worker_that_dies_is_not_replaced_twice),
 		cmocka_unit_test(reload_while_recovering_counts_at_the_start),
 		cmocka_unit_test(the_mtas_side_ends_first),
+		cmocka_unit_test(who_is_asked_is_there_first_and_last),
 		cmocka_unit_test(who_does_not_end_is_killed),
 		cmocka_unit_test(a_stop_ends_last_sessions),
 		cmocka_unit_test(stop_while_recovering),

@@ -85,6 +85,65 @@ static void input_stays_until_consumed(void **state UNUSED)
 	pair_close(&p);
 }
 
+static void what_is_here_can_be_had_without_waiting(void **state UNUSED)
+{
+	struct pair p;
+	struct err e = {0};
+	struct str in;
+
+	pair_open(&p, LONG_MS);
+	assert_int_equal(conn_input_now(&p.c, &in, &e), 0);
+	assert_int_equal(in.n, 0);
+	say(&p, "one");
+	assert_int_equal(conn_input_now(&p.c, &in, &e), 0);
+	assert_true(str_eq(in, STR("one")));
+	conn_consume(&p.c, 1);
+	assert_int_equal(conn_input_now(&p.c, &in, &e), 0);
+	assert_true(str_eq(in, STR("ne")));
+	conn_consume(&p.c, 2);
+	close(p.peer);
+	p.peer = -1;
+	assert_int_equal(conn_input_now(&p.c, &in, &e), -1);
+	assert_string_equal(e.text, "connection closed");
+	pair_close(&p);
+}
+
+static void what_another_has_read_comes_first(void **state UNUSED)
+{
+	struct pair p;
+
+	pair_open(&p, LONG_MS);
+	say(&p, "later");
+	conn_unread(&p.c, STR("STAT\r\n"));
+	assert_true(conn_has_input(&p.c));
+	input_is(&p.c, "STAT\r\n");
+	conn_consume(&p.c, 6);
+	input_is(&p.c, "later");
+	pair_close(&p);
+}
+
+static void the_peer_is_whom_another_says(void **state UNUSED)
+{
+	static const char much[80] = "0123456789012345678901234567890123456789"
+				     "012345678901234567890123456789012345678";
+	struct pair p;
+
+	pair_open(&p, LONG_MS);
+	assert_true(p.c.loopback);
+	conn_introduce(&p.c, STR("192.0.2.7:1234"), STR("17-3"), false);
+	assert_string_equal(p.c.peer, "192.0.2.7:1234");
+	assert_string_equal(p.c.sid, "17-3");
+	assert_false(p.c.loopback);
+	conn_introduce(&p.c, STR(""), STR(""), true);
+	assert_string_equal(p.c.peer, "192.0.2.7:1234");
+	assert_string_equal(p.c.sid, "17-3");
+	assert_true(p.c.loopback);
+	conn_introduce(&p.c, str_of(much), str_of(much), true);
+	assert_int_equal(strlen(p.c.peer), sizeof p.c.peer - 1);
+	assert_int_equal(strlen(p.c.sid), sizeof p.c.sid - 1);
+	pair_close(&p);
+}
+
 static void a_consumed_secret_is_gone(void **state UNUSED)
 {
 	static const char gone[6];
@@ -392,6 +451,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(input_stays_until_consumed),
+		cmocka_unit_test(what_is_here_can_be_had_without_waiting),
+		cmocka_unit_test(what_another_has_read_comes_first),
+		cmocka_unit_test(the_peer_is_whom_another_says),
 		cmocka_unit_test(a_consumed_secret_is_gone),
 		cmocka_unit_test(hang_up_is_told_from_silence),
 		cmocka_unit_test(deadline_is_nearer_than_silence),

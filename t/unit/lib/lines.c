@@ -12,7 +12,7 @@
 
 enum { MAX = 16 };
 
-static const struct {
+static const struct line_case {
 	const char *name;
 	struct str in;
 	const char *out; /* what came of it, see one() */
@@ -41,6 +41,20 @@ static const struct {
 	/* clang-format on */
 };
 
+/* The same with lf_ends. */
+static const struct line_case lf_cases[] = {
+	/* clang-format off */
+	{"CRLF ends a line",         STR_INIT("NOOP\r\nb\r\n"),                   "[NOOP][b]"},
+	{"LF alone does, too",       STR_INIT("QUIT\nSTAT\r\nb\n"),              "[QUIT][STAT][b]"},
+	{"empty lines",              STR_INIT("\n\r\n"),                         "[][]"},
+	{"CR inside does not",       STR_INIT("a\rb\nc\n"),                      "bare[c]"},
+	{"CR twice at the end",      STR_INIT("a\r\r\nc\n"),                     "bare[c]"},
+	{"just fits",                STR_INIT("123456789012345\nb\n"),           "[123456789012345][b]"},
+	{"one too many",             STR_INIT("1234567890123456\nb\n"),          "long[b]"},
+	{"NUL is found at once",     STR_INIT("a\0b\n"),                         "nul"},
+	/* clang-format on */
+};
+
 /* one - writes what came of it; false when there is nothing more to feed */
 static bool one(struct buf *out, const struct lines *l, enum lines_result r)
 {
@@ -63,15 +77,16 @@ static bool one(struct buf *out, const struct lines *l, enum lines_result r)
 	return false;
 }
 
-static void run(size_t i, size_t step)
+static void run(const struct line_case *c, bool lf_ends, size_t step)
 {
 	struct lines l;
 	struct buf out;
-	struct str in = cases[i].in;
+	struct str in = c->in;
 	enum lines_result r;
 	bool more = true;
 
 	lines_init(&l, MAX);
+	l.lf_ends = lf_ends;
 	buf_init(&out, 1024);
 	while (more && in.n > 0) {
 		size_t n = in.n < step ? in.n : step;
@@ -85,25 +100,59 @@ static void run(size_t i, size_t step)
 		in = (struct str){in.p + used, in.n - used};
 		xfree(&piece);
 	}
-	if (strcmp(buf_cstr(&out), cases[i].out) != 0)
-		print_error("%s, %zu at a time\n", cases[i].name, step);
-	assert_string_equal(buf_cstr(&out), cases[i].out);
+	if (strcmp(buf_cstr(&out), c->out) != 0)
+		print_error("%s, %zu at a time\n", c->name, step);
+	assert_string_equal(buf_cstr(&out), c->out);
 	lines_fini(&l);
 	assert_null(l.text);
 	buf_fini(&out);
 }
 
+static void run_all(const struct line_case *c, size_t n, bool lf_ends)
+{
+	for (size_t i = 0; i < n; i++)
+		for (size_t step = 1; step <= 64; step = step < 4 ? step + 1 : step * 4)
+			run(&c[i], lf_ends, step);
+}
+
 static void whole_and_in_pieces(void **state)
 {
 	(void)state;
-	for (size_t i = 0; i < countof(cases); i++)
-		for (size_t step = 1; step <= 64; step = step < 4 ? step + 1 : step * 4)
-			run(i, step);
+	run_all(cases, countof(cases), false);
+}
+
+static void lf_alone_ends_a_line_where_it_may(void **state)
+{
+	(void)state;
+	run_all(lf_cases, countof(lf_cases), true);
+}
+
+static void a_line_can_be_forgotten(void **state)
+{
+	struct lines l;
+	enum lines_result r;
+
+	(void)state;
+	lines_init(&l, MAX);
+	lines_feed(&l, STR("PASS x\r\n"), &r);
+	assert_int_equal(r, LINES_ONE);
+	lines_forget(&l);
+	assert_int_equal(lines_text(&l).n, 0);
+	for (size_t i = 0; i < MAX; i++)
+		assert_int_equal(l.text[i], 0);
+	lines_feed(&l, STR("QUIT\r\n"), &r);
+	assert_int_equal(r, LINES_ONE);
+	assert_true(str_eq(lines_text(&l), STR("QUIT")));
+	lines_fini(&l);
 }
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(whole_and_in_pieces)};
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_line_can_be_forgotten),
+		cmocka_unit_test(whole_and_in_pieces),
+		cmocka_unit_test(lf_alone_ends_a_line_where_it_may),
+	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

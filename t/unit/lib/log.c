@@ -90,16 +90,18 @@ static void every_kind_of_value(void **state UNUSED)
 }
 
 /* written - what `f` writes to standard error */
-static void written(void (*f)(void), char *said, size_t size)
+static void written(enum log_level level, void (*f)(void), char *said, size_t size)
 {
 	int fds[2], old = dup(STDERR_FILENO);
 
 	assert_int_equal(pipe(fds), 0);
 	dup2(fds[1], STDERR_FILENO);
 	close(fds[1]);
+	log_open("prog", false, level);
 	f();
 	dup2(old, STDERR_FILENO);
 	close(old);
+	log_open("prog", false, level); /* lets go of the pipe */
 
 	size_t at = 0;
 	ssize_t n;
@@ -126,8 +128,7 @@ static void levels_are_kept(void **state UNUSED)
 	char said[1024];
 
 	for (int level = LOG_LV_ERROR; level <= LOG_LV_DEBUG; level++) {
-		log_open("prog", false, (enum log_level)level);
-		written(one_of_each_level, said, sizeof said);
+		written((enum log_level)level, one_of_each_level, said, sizeof said);
 		for (int i = 0; i < 4; i++)
 			assert_int_equal(strstr(said, present[i]) != NULL, i <= level);
 		assert_memory_equal(said, "prog[", 5);
@@ -149,8 +150,7 @@ static void a_line_too_long_is_still_one_line(void **state UNUSED)
 {
 	char said[16384];
 
-	log_open("prog", false, LOG_LV_INFO);
-	written(too_much, said, sizeof said);
+	written(LOG_LV_INFO, too_much, said, sizeof said);
 	assert_int_equal(strlen(said), 4096);
 	assert_ptr_equal(strchr(said, '\n'), said + 4095);
 }

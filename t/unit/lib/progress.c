@@ -46,6 +46,21 @@ static void rows_say_what_is_drawn(void **state)
 	}
 }
 
+static void of_a_part_the_share_is_drawn_and_the_count(void **state)
+{
+	struct progress p = {.what = "begun", .fd = -1};
+	struct buf out;
+
+	(void)state;
+	buf_init(&out, 512);
+	progress_part(&p, "checking messages", 4199, 10000, 123456);
+	progress_line(&p, 12999, 79, &out);
+	assert_string_equal(
+		buf_cstr(&out),
+		"checking messages  [#########...............]  41%  123456  0:12");
+	buf_fini(&out);
+}
+
 struct terminal {
 	int master, slave;
 };
@@ -154,6 +169,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(rows_say_what_is_drawn),
+		cmocka_unit_test(of_a_part_the_share_is_drawn_and_the_count),
 		cmocka_unit_test(nothing_in_the_first_half_second),
 		cmocka_unit_test(drawn_rarely_hidden_and_ended_with_a_line),
 		cmocka_unit_test(silent_where_there_is_no_terminal),

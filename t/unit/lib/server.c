@@ -5,6 +5,8 @@
  */
 #include "lib/server.h"
 
+#include "lib/handoff.h"
+
 #include <fcntl.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -24,19 +26,20 @@ struct fixture {
 	char dir[32], path[48], notify_path[48];
 	int notify;
 	pid_t pid;
-	int log;       /* what the child writes to standard error */
-	rlim_t max_fd; /* 0 = as it is */
+	int log;        /* what the child writes to standard error */
+	rlim_t max_fd;  /* 0 = as it is */
+	int give, take; /* 0 = it listens */
 	struct server s;
 };
 
-/* greets, then: "B" turns busy, "E" ends being busy, anything else is echoed */
+/* greets, with what came along, then: "B" turns busy, "E" ends being busy, anything else is echoed */
 static void session(struct conn *c, int protocol, void *ctx UNUSED)
 {
 	struct err e;
 	struct str in;
-	char hello[16];
+	char hello[64];
 
-	snprintf(hello, sizeof hello, "hello %d\n", protocol);
+	snprintf(hello, sizeof hello, "hello %d\n" STR_FMT, protocol, STR_ARG(c->note));
 	if (conn_write(c, str_of(hello), false, &e) < 0)
 		return;
 	while (!server_stopping() || atomic_load(&c->busy)) {
@@ -65,6 +68,17 @@ static void child(struct fixture *f, int log)
 		setrlimit(RLIMIT_NOFILE, &l);
 	}
 	dup2(log, STDERR_FILENO);
+	if (f->take != 0) {
+		char pid[16];
+
+		snprintf(pid, sizeof pid, "%d", (int)getpid());
+		dup2(f->take, 3);
+		setenv("LISTEN_PID", pid, 1);
+		setenv("LISTEN_FDS", "1", 1);
+		setenv("LISTEN_FDNAMES", "test.take", 1);
+		listen = (struct server_listen){
+			.name = "test.take", .protocol = 7, .handoff = true};
+	}
 	setenv("NOTIFY_SOCKET", f->notify_path, 1);
 	f->s.listen = &listen;
 	f->s.n_listen = 1;
@@ -315,6 +329,59 @@ static void out_of_descriptors(void **state UNUSED)
 	assert_true(cpu < wall / 4);
 }
 
+/* ---- connections that another process gives ------------------------------------ */
+
+static int ask(struct fixture *f, const char *note)
+{
+	struct err e;
+	int fd = handoff_ask(f->give, str_of(note), &e);
+
+	assert_true(fd >= 0);
+	return fd;
+}
+
+static void what_is_given_is_served_with_its_note(void **state UNUSED)
+{
+	struct fixture f = fixture(2);
+	struct err e;
+
+	assert_int_equal(handoff_pair(&f.give, &f.take, &e), 0);
+
+	int early = ask(&f, "early\n");
+
+	start(&f);
+
+	int late = ask(&f, "late\n");
+
+	expect(early, "hello 7\nearly\n");
+	expect(late, "hello 7\nlate\n");
+
+	int one_more = ask(&f, "");
+
+	expect(one_more, "busy\n");
+	expect_end(one_more);
+	close(early);
+	assert_int_equal(write(late, "x", 1), 1);
+	expect(late, "x");
+	kill(f.pid, SIGTERM);
+	expect_state(&f, "STOPPING=1");
+	expect(late, "bye\n");
+	expect_end(late);
+	assert_int_equal(finish(&f), 0);
+
+	/* Nobody is there, and nothing is lost: the next one takes it. */
+	int waiting = ask(&f, "waiting\n");
+
+	start(&f);
+	expect(waiting, "hello 7\nwaiting\n");
+	kill(f.pid, SIGTERM); /* the server has a copy of our end: it sees no hang-up */
+	expect(waiting, "bye\n");
+	assert_int_equal(finish(&f), 0);
+	close(waiting);
+	close(f.give);
+	close(f.take);
+}
+
 static int tick_pipe[2];
 
 static void tick(void *ctx UNUSED)
@@ -358,6 +425,7 @@ int main(void)
 		cmocka_unit_test(grace_has_an_end),
 		cmocka_unit_test(one_too_many_is_told_so),
 		cmocka_unit_test(out_of_descriptors),
+		cmocka_unit_test(what_is_given_is_served_with_its_note),
 		cmocka_unit_test(tick_comes_again_and_again),
 		cmocka_unit_test(nothing_to_listen_on),
 	};

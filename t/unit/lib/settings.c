@@ -57,6 +57,7 @@ static void reads_the_file_of_the_design(void **state UNUSED)
 		"policy { listen = {\"127.0.0.1:10040\"} }         # policy protocol\n"
 		"socketmap { listen = {\"127.0.0.1:10041\"} }      # same daemon\n"
 		"milter { listen = {\"inet:8891@127.0.0.1\"} }\n"
+		"tls    { certificate = \"/etc/x.pem\"  key = \"/etc/x.key\" }\n"
 		"auth   { plaintext_without_tls = \"loopback\" }\n");
 
 	assert_non_null(set);
@@ -64,6 +65,9 @@ static void reads_the_file_of_the_design(void **state UNUSED)
 	assert_string_equal(set->store.volumes.v[1], "/disk2/popstore");
 	assert_string_equal(set->lmtp.listen.v[1], "/run/popstore/lmtp");
 	assert_string_equal(set->milter.listen.v[0], "inet:8891@127.0.0.1");
+	assert_string_equal(set->tls.certificate.v[0], "/etc/x.pem");
+	assert_string_equal(set->tls.key.v[0], "/etc/x.key");
+	assert_int_equal(set->tls.minimum, TLS_MINIMUM_1_2);
 	settings_free(&set);
 }
 
@@ -104,9 +108,14 @@ static void refuses(void **state UNUSED)
 		"store { delimiters = \"12345678\" }",
 		"store { volumes = {/a, /a} }",
 		"lmtp { listen = {\"a b\"} }",
+		"lmtp { proxy_networks = {\"10.0.0.1/8\"} }",
+		"lmtp { xclient_networks = {\"localhost\"} }",
+		"pop3 { proxy_networks = {\"10.0.0.0/33\"} }",
 		"lmtp { max_message = 65535 }",
 		"lmtp { max_recipients = 99 }",
 		"pop3 { idle_timeout = 599 }",
+		"tls { certificate = x.pem }",
+		"tls { minimum = \"1.1\" }",
 		"auth { default_domain = \"a@b\" }",
 		"auth { yescrypt_cost = 12 }",
 	};

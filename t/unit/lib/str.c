@@ -160,6 +160,17 @@ static void numbers_at_their_limits(void **state UNUSED)
 	}
 }
 
+static void a_checksum_is_written_in_one_way(void **state UNUSED)
+{
+	uint64_t sum = 99;
+
+	assert_true(str_sum64(STR("49da3173b6a43f36"), &sum));
+	assert_true(sum == UINT64_C(0x49da3173b6a43f36));
+	assert_false(str_sum64(STR("49Da3173b6a43f36"), &sum));
+	assert_false(str_sum64(STR("49da3173b6a43f3"), &sum));
+	assert_false(str_sum64(STR("49da3173b6a43f366"), &sum));
+}
+
 static void utf8_is_well_formed_or_not(void **state UNUSED)
 {
 	static const struct {
@@ -295,6 +306,7 @@ int main(void)
 		cmocka_unit_test(trims_blanks_only),
 		cmocka_unit_test(cuts_at_one_separator),
 		cmocka_unit_test(numbers_at_their_limits),
+		cmocka_unit_test(a_checksum_is_written_in_one_way),
 		cmocka_unit_test(utf8_is_well_formed_or_not),
 		cmocka_unit_test(control_octets_are_c0_and_del),
 		cmocka_unit_test(globs),

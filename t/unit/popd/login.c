@@ -26,9 +26,27 @@
                "AUTH-RESP-CODE\r\nEXPIRE NEVER\r\n"
 #define X10    "xxxxxxxxxx"
 #define X50    X10 X10 X10 X10 X10
+#define A100   "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+#define A1000  A100 A100 A100 A100 A100 A100 A100 A100 A100 A100
 #define X249   X50 X50 X50 X50 X10 X10 X10 X10 "xxxxxxxxx"
 
-static const struct capa OPEN = {true, 0}, CLOSED_IN_CLEAR = {false, 0}, SLOW = {true, 60};
+static const struct capa OPEN = {.plaintext = true}, CLOSED_IN_CLEAR = {.stls = true},
+	SLOW = {.plaintext = true, .login_delay_s = 60},
+	SECURE = {.plaintext = true, .stls = true, .mechanisms = "PLAIN STEPS"},
+	IN_TLS = {.tls = true, .plaintext = true, .mechanisms = "PLAIN STEPS"},
+	NO_PASS = {.tls = true, .mechanisms = "STEPS"},
+	APOP = {.plaintext = true, .apop = true},
+	PROXY = {.plaintext = true, .xclient = true}, CLOSED_AT_ALL;
+#define CHALLENGE "<17.4711@mx.example.org>"
+#define HELLO_APOP "+OK mx.example.org POP3 server ready " CHALLENGE "\r\n"
+#define DIGEST "0123456789abcdef0123456789abcdef"
+#define EXPIRED "-ERR [AUTH] password has expired, change it first\r\n"
+#define NO_MECHANISM "-ERR [AUTH] no such mechanism here\r\n"
+#define NO_BASE64 "-ERR this is not base64\r\n"
+#define TLS "+OK begin TLS\r\n"
+#define ALICE "AGFsaWNlAHNlc2FtZQ==" /* \0alice\0sesame */
+#define WHO "+ d2hvPw==\r\n"          /* who? */
+#define LAST "+ dj0x\r\n"             /* v=1 */
 
 static const struct {
 	const char *name;
@@ -60,13 +78,60 @@ static const struct {
 	{"capabilities between name and password", &OPEN, STR_INIT("USER alice\r\nCAPA\r\nPASS sesame\r\n"),
 	 HELLO NAMED CAPA "USER\r\n.\r\n", LOGIN_WANT_HAND_OVER, ""},
 	{"LOGIN-DELAY is announced where there is one", &SLOW, STR_INIT("CAPA\r\n"), HELLO CAPA "USER\r\nLOGIN-DELAY 60\r\n.\r\n", LOGIN_WANT_INPUT, ""},
-	{"USER is announced only where it works", &CLOSED_IN_CLEAR, STR_INIT("CAPA\r\n"), HELLO CAPA ".\r\n", LOGIN_WANT_INPUT, ""},
+	{"USER is announced only where it works", &CLOSED_IN_CLEAR, STR_INIT("CAPA\r\n"), HELLO CAPA "STLS\r\n.\r\n", LOGIN_WANT_INPUT, ""},
 	{"and does not work where it is not", &CLOSED_IN_CLEAR, STR_INIT("USER alice\r\nPASS sesame\r\n"),
 	 HELLO CLEAR "-ERR USER comes first\r\n", LOGIN_WANT_INPUT, ""},
 	{"QUIT", &OPEN, STR_INIT("QUIT\r\nSTAT\r\n"), HELLO BYE, LOGIN_WANT_CLOSE, ""},
 	{"no word too many", &OPEN, STR_INIT("QUIT now\r\nCAPA all\r\n"), HELLO EXTRA EXTRA, LOGIN_WANT_INPUT, ""},
 	{"no word too few", &OPEN, STR_INIT("USER\r\nUSER \r\nUSER a\r\nPASS\r\nPASS \r\n"), HELLO MISSING MISSING NAMED MISSING MISSING, LOGIN_WANT_INPUT, ""},
-	{"mechanisms that we do not have", &OPEN, STR_INIT("AUTH PLAIN\r\nAPOP a b\r\nSTLS\r\n"), HELLO UNKNOWN UNKNOWN UNKNOWN, LOGIN_WANT_INPUT, ""},
+	{"mechanisms that we do not have", &OPEN, STR_INIT("AUTH PLAIN\r\nAPOP a b\r\nSTLS\r\nXCLIENT ADDR=::1\r\n"),
+	 HELLO NO_MECHANISM "-ERR [AUTH] no APOP here\r\n-ERR there is no TLS\r\n" UNKNOWN, LOGIN_WANT_INPUT, ""},
+	{"a password that has expired", &OPEN, STR_INIT("USER old\r\nPASS x\r\nQUIT\r\n"), HELLO NAMED EXPIRED BYE, LOGIN_WANT_CLOSE, ""},
+
+	{"SASL is announced", &SECURE, STR_INIT("CAPA\r\n"), HELLO CAPA "USER\r\nSASL PLAIN STEPS\r\nSTLS\r\n.\r\n", LOGIN_WANT_INPUT, ""},
+	{"and listed", &SECURE, STR_INIT("AUTH\r\n"), HELLO "+OK mechanisms follow\r\nPLAIN\r\nSTEPS\r\n.\r\n", LOGIN_WANT_INPUT, ""},
+	{"a list of none", &OPEN, STR_INIT("AUTH\r\n"), HELLO "+OK mechanisms follow\r\n.\r\n", LOGIN_WANT_INPUT, ""},
+	{"initial response", &SECURE, STR_INIT("auth plain " ALICE "\r\nSTAT\r\n"), HELLO, LOGIN_WANT_HAND_OVER, "STAT\r\n"},
+	{"asked for the response", &SECURE, STR_INIT("AUTH PLAIN\r\n" ALICE "\r\nSTAT\r\n"), HELLO "+ \r\n", LOGIN_WANT_HAND_OVER, "STAT\r\n"},
+	{"an empty response is one", &SECURE, STR_INIT("AUTH PLAIN =\r\n"), HELLO WRONG, LOGIN_WANT_INPUT, ""},
+	{"so is an empty line", &SECURE, STR_INIT("AUTH PLAIN\r\n\r\n"), HELLO "+ \r\n" WRONG, LOGIN_WANT_INPUT, ""},
+	{"several steps and a last word", &SECURE, STR_INIT("AUTH STEPS\r\nYWxpY2U=\r\nZG9uZQ==\r\n\r\nNOOP\r\n"),
+	 HELLO "+ \r\n" WHO LAST, LOGIN_WANT_HAND_OVER, "NOOP\r\n"},
+	{"nothing answers the last word", &SECURE, STR_INIT("AUTH STEPS\r\nYWxpY2U=\r\nZG9uZQ==\r\nYQ==\r\nQUIT\r\n"),
+	 HELLO "+ \r\n" WHO LAST "-ERR nothing more was asked\r\n" BYE, LOGIN_WANT_CLOSE, ""},
+	{"broken off after the last word", &SECURE, STR_INIT("AUTH STEPS\r\nYWxpY2U=\r\nZG9uZQ==\r\n*\r\nSTAT\r\n"),
+	 HELLO "+ \r\n" WHO LAST "-ERR broken off\r\n" FIRST, LOGIN_WANT_INPUT, ""},
+	{"broken off", &SECURE, STR_INIT("AUTH STEPS\r\n*\r\nUSER alice\r\nPASS sesame\r\n"), HELLO "+ \r\n-ERR broken off\r\n" NAMED, LOGIN_WANT_HAND_OVER, ""},
+	{"no base64", &SECURE, STR_INIT("AUTH PLAIN !!!!\r\nAUTH PLAIN YQ\r\nAUTH PLAIN YW Jj\r\nAUTH PLAIN\r\nYQ=\r\nQUIT\r\n"),
+	 HELLO NO_BASE64 NO_BASE64 NO_BASE64 "+ \r\n" NO_BASE64 BYE, LOGIN_WANT_CLOSE, ""},
+	{"a response longer than a command", &SECURE, STR_INIT("AUTH STEPS\r\n" A1000 "\r\nQUIT\r\n"), HELLO "+ \r\n" WRONG BYE, LOGIN_WANT_CLOSE, ""},
+	{"a response that is no line", &SECURE, STR_INIT("AUTH STEPS\r\nYQ==\nQUIT\r\n"), HELLO "+ \r\n" BARE BYE, LOGIN_WANT_CLOSE, ""},
+	{"a NUL in a response", &SECURE, STR_INIT("AUTH STEPS\r\nY\0==\r\n"), HELLO "+ \r\n" NUL, LOGIN_WANT_CLOSE, ""},
+	{"SASL counts as a try", &SECURE, STR_INIT("AUTH PLAIN =\r\nAUTH PLAIN YQ==\r\nUSER a\r\nPASS b\r\nQUIT\r\n"), HELLO WRONG WRONG NAMED WRONG, LOGIN_WANT_CLOSE, ""},
+	{"a mechanism that is not offered", &SECURE, STR_INIT("AUTH PLAI\r\nAUTH PLAINS\r\nAUTH STEPS-PLUS\r\nAUTH  PLAIN\r\n"),
+	 HELLO NO_MECHANISM NO_MECHANISM NO_MECHANISM "+OK mechanisms follow\r\nPLAIN\r\nSTEPS\r\n.\r\n", LOGIN_WANT_INPUT, ""},
+
+	{"APOP", &APOP, STR_INIT("APOP alice " DIGEST "\r\nSTAT\r\n"), HELLO_APOP, LOGIN_WANT_HAND_OVER, "STAT\r\n"},
+	{"a name with a blank", &APOP, STR_INIT("APOP a b " DIGEST "\r\n"), HELLO_APOP, LOGIN_WANT_HAND_OVER, ""},
+	{"a wrong digest", &APOP, STR_INIT("APOP alice 123\r\n"), HELLO_APOP WRONG, LOGIN_WANT_INPUT, ""},
+	{"half of it", &APOP, STR_INIT("APOP\r\nAPOP alice\r\nAPOP  x\r\nAPOP x \r\n"), HELLO_APOP MISSING MISSING MISSING MISSING, LOGIN_WANT_INPUT, ""},
+
+	{"TLS", &SECURE, STR_INIT("STLS\r\nUSER alice\r\n"), HELLO TLS, LOGIN_WANT_TLS, "USER alice\r\n"},
+	{"TLS is begun once", &IN_TLS, STR_INIT("STLS\r\nCAPA\r\n"), HELLO "-ERR this is TLS\r\n" CAPA "USER\r\nSASL PLAIN STEPS\r\n.\r\n", LOGIN_WANT_INPUT, ""},
+	{"no password at all", &NO_PASS, STR_INIT("USER alice\r\n"), HELLO "-ERR [AUTH] no password in clear is taken here\r\n", LOGIN_WANT_INPUT, ""},
+
+	{"a proxy speaks for another", &PROXY, STR_INIT("XCLIENT ADDR=192.0.2.7 PORT=4711\r\nCAPA\r\n"), HELLO "+OK\r\n" CAPA ".\r\n", LOGIN_WANT_INPUT, ""},
+	{"for nobody", &PROXY, STR_INIT("xclient port=4711\r\nQUIT\r\n"), HELLO "-ERR not understood\r\n" BYE, LOGIN_WANT_CLOSE, ""},
+	{"too late", &PROXY, STR_INIT("CAPA\r\nXCLIENT ADDR=192.0.2.7\r\n"), HELLO CAPA "USER\r\n.\r\n-ERR only before all else\r\n", LOGIN_WANT_INPUT, ""},
+	{"too late, too", &PROXY, STR_INIT("USER a\r\nXCLIENT ADDR=192.0.2.7\r\n"), HELLO NAMED "-ERR only before all else\r\n", LOGIN_WANT_INPUT, ""},
+
+	{"a browser", &OPEN, STR_INIT("GET /USER HTTP/1.1\r\nUSER alice\r\n"), HELLO, LOGIN_WANT_CLOSE, ""},
+	{"any case", &OPEN, STR_INIT("pOsT /\n"), HELLO, LOGIN_WANT_CLOSE, ""},
+	{"an SSH client", &OPEN, STR_INIT("SSH-2.0-OpenSSH_9.2\r\n"), HELLO, LOGIN_WANT_CLOSE, ""},
+	{"an MTA", &OPEN, STR_INIT("EHLO mx\r\n"), HELLO, LOGIN_WANT_CLOSE, ""},
+	{"TLS at once", &OPEN, STR_INIT("\x16\x03\x01\x00\xf4"), HELLO, LOGIN_WANT_CLOSE, ""},
+	{"only the first line tells", &OPEN, STR_INIT("CAPA\r\nGET / HTTP/1.1\r\n"), HELLO CAPA "USER\r\n.\r\n" UNKNOWN, LOGIN_WANT_INPUT, ""},
+	{"not so yet", &OPEN, STR_INIT("GETX\r\nPUTS\r\n"), HELLO UNKNOWN UNKNOWN, LOGIN_WANT_INPUT, ""},
 	{"an empty line", &OPEN, STR_INIT("\r\n \r\n"), HELLO UNKNOWN UNKNOWN, LOGIN_WANT_INPUT, ""},
 	{"LF alone", &OPEN, STR_INIT("USER alice\nPASS sesame\nQUIT\r\n"), HELLO BARE BARE BYE, LOGIN_WANT_CLOSE, ""},
 	{"CR alone", &OPEN, STR_INIT("USER a\rlice\r\n"), HELLO BARE, LOGIN_WANT_INPUT, ""},
@@ -81,18 +146,63 @@ static const struct {
 };
 /* clang-format on */
 
-static void answer(struct login *l)
+static void answer_password(struct login *l, const struct login_question *q)
 {
-	struct str user = login_user(l), password = login_password(l);
-
-	if (str_eq(user, STR("down")))
+	if (str_eq(q->user, STR("down")))
 		login_try_again(l);
-	else if ((str_eq(user, STR("alice")) && str_eq(password, STR("sesame"))) ||
-		 (str_eq(user, STR("bob")) && str_eq(password, STR(" open  it "))))
-		login_accepted(l);
+	else if (str_eq(q->user, STR("old")))
+		login_expired(l);
+	else if ((str_eq(q->user, STR("alice")) && str_eq(q->proof, STR("sesame"))) ||
+		 (str_eq(q->user, STR("bob")) && str_eq(q->proof, STR(" open  it "))))
+		login_accepted(l, STR(""));
 	else
 		login_refused(l);
-	assert_int_equal(login_password(l).n, 0);
+}
+
+/* PLAIN is one response; STEPS asks "who?" for "alice", and has a last word. */
+static void answer_sasl(struct login *l, const struct login_question *q)
+{
+	bool plain = str_ieq(q->mechanism, STR("PLAIN"));
+
+	if (q->kind == LOGIN_SASL && !q->has_proof)
+		login_challenge(l, STR(""));
+	else if (plain && str_eq(q->proof, STR("\0alice\0sesame")))
+		login_accepted(l, STR(""));
+	else if (!plain && str_eq(q->proof, STR("alice")))
+		login_challenge(l, STR("who?"));
+	else if (!plain && str_eq(q->proof, STR("done")))
+		login_accepted(l, STR("v=1"));
+	else
+		login_refused(l);
+}
+
+static void answer(struct login *l)
+{
+	struct login_question q = login_question(l);
+
+	switch (q.kind) {
+	case LOGIN_PASSWORD:
+		answer_password(l, &q);
+		break;
+	case LOGIN_APOP:
+		assert_true(str_eq(q.challenge, STR(CHALLENGE)));
+		if (str_eq(q.proof, STR(DIGEST)))
+			login_accepted(l, STR(""));
+		else
+			login_refused(l);
+		break;
+	case LOGIN_SASL:
+	case LOGIN_SASL_STEP:
+		answer_sasl(l, &q);
+		break;
+	}
+}
+
+static void answer_peer(struct login *l)
+{
+	bool known = str_eq(login_peer(l), STR("ADDR=192.0.2.7 PORT=4711"));
+
+	login_peer_known(l, known, known ? &CLOSED_AT_ALL : &OPEN);
 }
 
 static void keep_output(struct login *l, struct buf *said)
@@ -122,6 +232,10 @@ static void talk(struct login *l, struct str *in, size_t step, struct buf *said)
 		case LOGIN_WANT_CHECK:
 			answer(l);
 			break;
+		case LOGIN_WANT_PEER:
+			answer_peer(l);
+			break;
+		case LOGIN_WANT_TLS:
 		case LOGIN_WANT_HAND_OVER:
 		case LOGIN_WANT_CLOSE:
 			return;
@@ -131,18 +245,19 @@ static void talk(struct login *l, struct str *in, size_t step, struct buf *said)
 
 static void run(size_t i, size_t step)
 {
-	struct login *l = login_new(STR("mx.example.org"), cases[i].capa);
+	struct login *l = login_new(STR("mx.example.org"), STR(CHALLENGE), cases[i].capa);
 	struct str in = cases[i].in;
 	struct buf said;
 
 	buf_init(&said, 8192);
+	assert_false(login_exchanging(l));
 	talk(l, &in, step, &said);
 	keep_output(l, &said);
 	if (strcmp(buf_cstr(&said), cases[i].out) != 0)
 		print_error("%s, %zu at a time\n", cases[i].name, step);
 	assert_string_equal(buf_cstr(&said), cases[i].out);
 	assert_int_equal(login_want(l), cases[i].want);
-	if (cases[i].want == LOGIN_WANT_HAND_OVER)
+	if (cases[i].want == LOGIN_WANT_HAND_OVER || cases[i].want == LOGIN_WANT_TLS)
 		assert_true(str_eq(in, str_of(cases[i].unread)));
 	login_free(&l);
 	assert_null(l);
@@ -187,14 +302,15 @@ static const struct {
 	{"DELE 1\r\n",    FIRST,                       FIRST,                LOGIN_WANT_INPUT},
 	{"RSET\r\n",      FIRST,                       FIRST,                LOGIN_WANT_INPUT},
 	{"NOOP\r\n",      FIRST,                       FIRST,                LOGIN_WANT_INPUT},
-	{"STLS\r\n",      UNKNOWN,                     UNKNOWN,              LOGIN_WANT_INPUT},
+	{"STLS\r\n",      "-ERR there is no TLS\r\n", "-ERR there is no TLS\r\n", LOGIN_WANT_INPUT},
+	{"AUTH PLAIN\r\n", NO_MECHANISM,               NO_MECHANISM,         LOGIN_WANT_INPUT},
 	{"a\nb",          BARE,                        BARE,                 LOGIN_WANT_INPUT},
 	/* clang-format on */
 };
 
 static void try_cell(size_t row, int where)
 {
-	struct login *l = login_new(STR("mx.example.org"), &OPEN);
+	struct login *l = login_new(STR("mx.example.org"), STR(CHALLENGE), &OPEN);
 	struct str in = str_of(way_to[where]);
 
 	while (in.n > 0) {
@@ -228,9 +344,89 @@ static void every_command_in_every_state(void **state)
 			try_cell(row, where);
 }
 
+/* What was said in clear is forgotten; how often it was tried is not. */
+static void tls_begins_anew(void **state)
+{
+	static const char said[] = "USER alice\r\nSTLS\r\n";
+	struct capa capa = APOP;
+	struct login *l;
+	struct str in = str_of(said);
+
+	(void)state;
+	capa.stls = true;
+	l = login_new(STR("mx.example.org"), STR(CHALLENGE), &capa);
+	for (int i = 0; i < 2; i++) {
+		login_feed(l, STR("USER alice\r\n"));
+		login_feed(l, STR("PASS x\r\n"));
+		answer(l);
+	}
+	while (in.n > 0) {
+		size_t used = login_feed(l, in);
+
+		in = (struct str){in.p + used, in.n - used};
+	}
+	assert_int_equal(login_want(l), LOGIN_WANT_TLS);
+	assert_int_equal(login_feed(l, STR("PASS sesame\r\n")), 0);
+	login_written(l);
+	login_tls_begun(l, &IN_TLS);
+	assert_int_equal(login_output(l).n, 0); /* RFC 2595 s4: no second greeting */
+	login_feed(l, STR("PASS sesame\r\n"));
+	assert_true(str_eq(login_output(l), STR("-ERR USER comes first\r\n")));
+	login_written(l);
+	login_feed(l, STR("USER alice\r\n"));
+	login_feed(l, STR("PASS x\r\n"));
+	answer(l);
+	assert_int_equal(login_want(l), LOGIN_WANT_CLOSE);
+	login_free(&l);
+}
+
+static void who_breaks_off_is_noticed(void **state)
+{
+	struct login *l = login_new(STR("mx.example.org"), STR(CHALLENGE), &SECURE);
+
+	(void)state;
+	login_feed(l, STR("AUTH STEPS\r\n"));
+	answer(l);
+	assert_true(login_exchanging(l));
+	login_feed(l, STR("YWxpY2U=\r\n"));
+	assert_true(login_exchanging(l));
+	answer(l);
+	assert_true(login_exchanging(l));
+	login_feed(l, STR("*\r\n"));
+	assert_false(login_exchanging(l));
+	login_free(&l);
+}
+
+static void a_response_has_an_end(void **state)
+{
+	static char response[LOGIN_RESPONSE_MAX + 1];
+	struct login *l = login_new(STR("mx.example.org"), STR(CHALLENGE), &SECURE);
+
+	(void)state;
+	memset(response, 'A', sizeof response);
+	for (size_t n = sizeof response - 1; n <= sizeof response; n++) {
+		login_feed(l, STR("AUTH STEPS\r\n"));
+		answer(l);
+		login_written(l);
+		assert_int_equal(login_feed(l, (struct str){response, n}), n);
+		login_feed(l, STR("\r\n"));
+		if (n < sizeof response)
+			answer(l);
+		assert_true(str_eq(login_output(l),
+				   n < sizeof response
+					   ? STR(WRONG)
+					   : STR("-ERR this line is too long\r\n")));
+		login_written(l);
+		login_feed(l, STR("PASS " X249 "\r\n")); /* commands are short again */
+		assert_true(str_eq(login_output(l), STR(LONG)));
+		login_written(l);
+	}
+	login_free(&l);
+}
+
 static void output_is_bounded(void **state)
 {
-	struct login *l = login_new(STR("mx.example.org"), &OPEN);
+	struct login *l = login_new(STR("mx.example.org"), STR(CHALLENGE), &OPEN);
 	size_t commands = 0;
 
 	(void)state;
@@ -251,6 +447,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(conversations),
 		cmocka_unit_test(every_command_in_every_state),
+		cmocka_unit_test(tls_begins_anew),
+		cmocka_unit_test(who_breaks_off_is_noticed),
+		cmocka_unit_test(a_response_has_an_end),
 		cmocka_unit_test(output_is_bounded),
 	};
 

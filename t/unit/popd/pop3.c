@@ -13,7 +13,7 @@
 
 #include "store/id.h"
 
-static const struct capa CAPA_OPEN = {true, 0};
+static const struct capa CAPA_OPEN = {.plaintext = true};
 
 /* ---- a maildrop ------------------------------------------------------------------- */
 

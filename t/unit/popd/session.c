@@ -7,14 +7,18 @@
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/socket.h>
 
 #include <cmocka.h>
 
+#include "store/account.h"
 #include "t/unit/auth/scratch.h"
 
 struct served {
 	struct scratch scratch;
+	struct account account;
 	struct handover handover;
 	int peer;
 	pthread_t thread;
@@ -53,7 +57,9 @@ static void begin(struct served *v, uint64_t idle_s)
 	*v = (struct served){0};
 	scratch_begin(&v->scratch, "");
 	v->scratch.set->pop3.idle_timeout_s = idle_s;
-	v->handover.account = scratch_add(&v->scratch, "alice@example.org", NULL, 0);
+	v->account = scratch_add(&v->scratch, "alice@example.org", NULL, 0);
+	snprintf(v->handover.account, sizeof v->handover.account, "alice@example.org");
+	v->handover.uid = v->account.uid;
 }
 
 /* read_all - whatever comes until the session ends */
@@ -91,25 +97,31 @@ static void a_drip_of_octets_does_not_hold_a_session(void **state)
 	scratch_end(&v.scratch);
 }
 
-/* It may be deleted between its password and its session. */
-static void a_deleted_account_has_no_session(void **state)
+static void expect_no_maildrop(struct served *v)
 {
-	struct served v;
 	struct buf said;
-	struct err e;
-
-	(void)state;
-	begin(&v, 600);
-	assert_int_equal(account_delete(v.scratch.store, &v.handover.account.name, &e),
-			 0);
-
-	int fd = connect_to(&v);
+	int fd = connect_to(v);
 
 	buf_init(&said, 1000);
 	read_all(fd, &said);
 	assert_string_equal(buf_cstr(&said), "-ERR [SYS/PERM] there is no maildrop\r\n");
 	buf_fini(&said);
-	hang_up(&v, fd);
+	hang_up(v, fd);
+}
+
+/* It may be deleted between its password and its session, and made anew. */
+static void a_deleted_account_has_no_session(void **state)
+{
+	struct served v;
+	struct err e;
+
+	(void)state;
+	begin(&v, 600);
+	assert_int_equal(account_delete(v.scratch.store, &v.account.name, &e), 0);
+	expect_no_maildrop(&v);
+	v.account = scratch_add(&v.scratch, "alice@example.org", NULL, 0);
+	assert_true(v.account.uid != v.handover.uid);
+	expect_no_maildrop(&v);
 	scratch_end(&v.scratch);
 }
 

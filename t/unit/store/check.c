@@ -233,20 +233,6 @@ static void a_file_for_nobody_is_removed(void **state)
 	scratch_end(&x.s);
 }
 
-static void a_message_of_a_deleted_account_is_released(void **state)
-{
-	struct fixture x;
-
-	(void)state;
-	begin(&x);
-	/* As after a crash in the middle of a deletion, and the name added again. */
-	scratch_lose(&x.s, "alice@example.org", "profile");
-	scratch_account(&x.s, "alice@example.org");
-	finds_and_mends(&x, "I7", "an account that was deleted");
-	assert_int_equal(scratch_count(&x.s, &x.bob), 1);
-	scratch_end(&x.s);
-}
-
 static void a_flipped_body_is_named_and_left(void **state)
 {
 	struct fixture x;
@@ -342,37 +328,6 @@ static void a_domain_without_a_template_gets_one(void **state)
 	scratch_end(&x.s);
 }
 
-static void remnants_of_accounts_are_cleared(void **state)
-{
-	struct scratch_path profile =
-		scratch_place("accounts", "alice@example.org", "profile");
-	struct fixture x;
-
-	(void)state;
-	begin(&x);
-	assert_int_equal(unlink(scratch_path(&x.s, profile.s).s), 0);
-	assert_int_equal(run(&x, false).findings, 2); /* and her slot */
-	assert_int_equal(run(&x, true).repaired, 2);
-	assert_int_equal(run(&x, false).findings, 0);
-
-	/* A batch whose octets never reached the disk. */
-	scratch_account(&x.s, "alice@example.org");
-	scratch_write(&x.s, profile.s, STR(""));
-	finds_and_mends(&x, "I2", "alice@example.org");
-	scratch_account(&x.s, "alice@example.org");
-
-	/* Damage is no remnant: somebody's mail is behind it. */
-	scratch_write(&x.s, scratch_place("accounts", "bob@example.org", "profile").s,
-		      STR(""));
-	assert_int_equal(run(&x, true).repaired, 0);
-	assert_true(scratch_exists(
-		&x.s, scratch_place("accounts", "bob@example.org", "maildrop").s));
-	scratch_flip(&x.s, profile.s, 30);
-	assert_int_equal(run(&x, true).repaired, 0);
-	assert_true(scratch_exists(&x.s, profile.s));
-	scratch_end(&x.s);
-}
-
 static void what_the_checkpoint_has_not_passed_is_left_alone(void **state)
 {
 	struct fixture x;
@@ -389,6 +344,61 @@ static void what_the_checkpoint_has_not_passed_is_left_alone(void **state)
 	scratch_end(&x.s);
 }
 
+/* An older root beside newer messages: what no maildrop knows is found all the same. */
+static void a_writers_record_from_a_backup_hides_nothing(void **state)
+{
+	struct fixture x;
+	struct buf old;
+
+	(void)state;
+	begin(&x);
+	store_close(&x.s.store);
+	buf_init(&old, 4096);
+	scratch_read(&x.s, "store/writers/0", &old);
+	assert_non_null(strstr(buf_cstr(&old), "state closed"));
+	scratch_ok(store_open(x.s.set, &x.s.store, &e_));
+	scratch_deliver(&x.s, &x.bob, text);
+	store_close(&x.s.store);
+	scratch_write(&x.s, "store/writers/0", buf_str(&old));
+	scratch_lose(&x.s, "bob@example.org", "maildrop");
+	scratch_ok(store_open(x.s.set, &x.s.store, &e_));
+	assert_int_equal(run(&x, true).repaired, 2);
+	assert_int_equal(run(&x, false).findings, 0);
+	assert_int_equal(scratch_count(&x.s, &x.bob), 2);
+	buf_fini(&old);
+	scratch_end(&x.s);
+}
+
+/* age - its last change was so many hours ago */
+static void age(struct fixture *x, const char *path, time_t hours)
+{
+	struct timespec t[2] = {{.tv_nsec = UTIME_OMIT},
+				{.tv_sec = time(NULL) - hours * 3600}};
+
+	assert_int_equal(utimensat(AT_FDCWD, scratch_path(&x->s, path).s, t, 0), 0);
+}
+
+static void repair_sweeps_what_the_dead_were_writing(void **state)
+{
+	struct scratch_path old =
+		scratch_place("accounts", "alice@example.org", ".new.77.0");
+	struct scratch_path young =
+		scratch_place("accounts", "alice@example.org", ".new.77.1");
+	struct fixture x;
+
+	(void)state;
+	begin(&x);
+	scratch_write(&x.s, old.s, STR("popstore-prof"));
+	scratch_write(&x.s, young.s, STR("popstore-prof"));
+	age(&x, old.s, 2);
+	assert_int_equal(run(&x, false).findings, 0);
+	assert_true(scratch_exists(&x.s, old.s));
+	assert_int_equal(run(&x, true).findings, 0);
+	assert_false(scratch_exists(&x.s, old.s));
+	assert_true(scratch_exists(&x.s, young.s));
+	scratch_end(&x.s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -400,13 +410,13 @@ int main(void)
 		cmocka_unit_test(a_slot_that_was_not_let_go_is_released),
 		cmocka_unit_test(a_slot_that_was_let_go_too_early_is_taken_back),
 		cmocka_unit_test(a_file_for_nobody_is_removed),
-		cmocka_unit_test(a_message_of_a_deleted_account_is_released),
 		cmocka_unit_test(a_flipped_body_is_named_and_left),
 		cmocka_unit_test(any_damage_to_a_maildrop_is_mended),
 		cmocka_unit_test(a_fifo_in_place_of_a_file_is_named),
 		cmocka_unit_test(a_domain_without_a_template_gets_one),
-		cmocka_unit_test(remnants_of_accounts_are_cleared),
 		cmocka_unit_test(what_the_checkpoint_has_not_passed_is_left_alone),
+		cmocka_unit_test(a_writers_record_from_a_backup_hides_nothing),
+		cmocka_unit_test(repair_sweeps_what_the_dead_were_writing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

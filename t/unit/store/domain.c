@@ -368,6 +368,118 @@ static void damage_is_put_off(void **state)
 	}
 }
 
+static bool is_bad(const struct name *n, const struct err *why, void *ctx)
+{
+	size_t *bad = ctx;
+
+	assert_string_equal(n->s, "example.com");
+	assert_non_null(strstr(why->text, "is damaged"));
+	*bad += 100;
+	return true;
+}
+
+static bool any(const struct domain *d UNUSED, void *ctx)
+{
+	*(size_t *)ctx += 1;
+	return true;
+}
+
+static void damage_ends_no_listing(void **state)
+{
+	struct scratch *s = *state;
+	struct err e;
+	size_t n = 0;
+
+	scratch_domain(s, "example.com", NULL);
+	scratch_flip(s, scratch_place("domains", "example.com", NULL).s, 30);
+	scratch_ok(domain_walk(s->store, any, is_bad, &n, &e_));
+	assert_int_equal(n, 102);
+	assert_int_equal(domain_each(s->store, any, &n, &e), -1);
+	assert_non_null(strstr(e.text, "example.com is damaged"));
+}
+
+static void adding_writes_a_damaged_one_anew(void **state)
+{
+	struct scratch *s = *state;
+	struct domain plain = domain("example.org", NULL),
+		      alias = domain("example.net", "example.org"), d;
+	struct account a;
+
+	a = scratch_account(s, "alice@example.org");
+	scratch_flip(s, scratch_place("domains", "example.org", NULL).s, 30);
+	scratch_ok(domain_add(s->store, &plain, &e_));
+	assert_true(find(s, "example.org", &d));
+	assert_int_equal(d.alias_of.s[0], '\0');
+	scratch_deliver(s, &a, "Subject: x\r\n\r\n.\r\n");
+
+	scratch_flip(s, scratch_place("domains", "example.net", NULL).s, 30);
+	scratch_ok(domain_add(s->store, &alias, &e_));
+	assert_true(find(s, "example.net", &d));
+	assert_string_equal(d.alias_of.s, "example.org");
+
+	/* one that was an alias can become a domain, since nobody knows any more */
+	scratch_flip(s, scratch_place("domains", "example.net", NULL).s, 30);
+	alias.alias_of.s[0] = '\0';
+	scratch_ok(domain_add(s->store, &alias, &e_));
+	assert_true(scratch_exists(
+		s, scratch_place("accounts", "default@example.net", "profile").s));
+}
+
+/* What it holds would be out of reach. */
+static void no_alias_is_made_of_a_damaged_domain(void **state)
+{
+	struct scratch *s = *state;
+	struct domain alias = domain("example.org", "example.com");
+	struct err e;
+
+	scratch_domain(s, "example.com", NULL);
+	scratch_flip(s, scratch_place("domains", "example.net", NULL).s, 30);
+	scratch_flip(s, scratch_place("domains", "example.org", NULL).s, 30);
+	assert_int_equal(domain_add(s->store, &alias, &e), -1);
+	assert_non_null(strstr(e.text, "example.org may be in use: "));
+	assert_non_null(strstr(e.text, "example.net is damaged"));
+	scratch_flip(s, scratch_place("domains", "example.net", NULL).s, 30);
+	refused(domain_add(s->store, &alias, &e), &e,
+		"domain example.org is in use, by alias domain example.net at least");
+	scratch_ok(domain_delete(s->store, &(struct name){"example.net"}, &e_));
+	refused(domain_add(s->store, &alias, &e), &e,
+		"example.org was no alias: it has an account `default`; delete it before");
+	scratch_flip(s, scratch_place("domains", "example.org", NULL).s, 30);
+	scratch_account(s, "alice@example.org");
+	scratch_flip(s, scratch_place("domains", "example.org", NULL).s, 30);
+	refused(domain_add(s->store, &alias, &e), &e,
+		"domain example.org is in use, by account alice@example.org at least");
+}
+
+static void a_damaged_one_is_deleted_when_nothing_uses_it(void **state)
+{
+	struct scratch *s = *state;
+	struct name org = {"example.org"}, net = {"example.net"};
+	struct account alice = scratch_account(s, "alice@example.org");
+	struct domain d;
+	struct err e;
+
+	scratch_flip(s, scratch_place("domains", "example.org", NULL).s, 30);
+	refused(domain_delete(s->store, &org, &e), &e,
+		"domain example.org is in use, by account alice@example.org at least");
+	scratch_ok(account_delete(s->store, &alice.name, &e_));
+	scratch_flip(s, scratch_place("domains", "example.net", NULL).s, 30);
+	assert_int_equal(domain_delete(s->store, &org, &e), -1);
+	assert_int_equal(e.class, ERR_TEMP);
+	assert_non_null(strstr(e.text, "example.net is damaged"));
+	/* nor the other way round; one of them has to be said anew */
+	assert_int_equal(domain_delete(s->store, &net, &e), -1);
+	assert_non_null(strstr(e.text, "example.org is damaged"));
+	scratch_flip(s, scratch_place("domains", "example.org", NULL).s, 30);
+	scratch_ok(domain_delete(s->store, &net, &e_));
+	assert_false(find(s, "example.net", &d));
+	scratch_flip(s, scratch_place("domains", "example.org", NULL).s, 30);
+	scratch_ok(domain_delete(s->store, &org, &e_));
+	assert_false(find(s, "example.org", &d));
+	assert_false(scratch_exists(
+		s, scratch_place("accounts", "default@example.org", "profile").s));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -385,6 +497,10 @@ int main(void)
 		scratch_test(without_its_template_it_can_be_deleted),
 		scratch_test(lists_every_one_once),
 		scratch_test(damage_is_put_off),
+		scratch_test(damage_ends_no_listing),
+		scratch_test(adding_writes_a_damaged_one_anew),
+		scratch_test(no_alias_is_made_of_a_damaged_domain),
+		scratch_test(a_damaged_one_is_deleted_when_nothing_uses_it),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -298,6 +298,45 @@ static void damage_is_put_off(void **state)
 	}
 }
 
+static bool is_bad(const struct name *n, const struct err *why, void *ctx)
+{
+	size_t *bad = ctx;
+
+	assert_string_equal(n->s, "sales@example.org");
+	assert_non_null(strstr(why->text, "is damaged"));
+	*bad += 100;
+	return true;
+}
+
+static void damage_ends_no_listing_and_no_command(void **state)
+{
+	struct scratch *s = *state;
+	struct scratch_path place =
+		scratch_place("forwardings", "sales@example.org", NULL);
+	struct name name = scratch_name(s, "sales@example.org");
+	struct forwarding f;
+	bool found;
+	size_t n = 0;
+	struct err e;
+
+	scratch_ok(put(s, "sales@example.org", "a@example.com", &e_));
+	scratch_ok(put(s, "info@example.org", "a@example.com", &e_));
+	scratch_flip(s, place.s, 30);
+	scratch_ok(forwarding_walk(s->store, STR("*"), count, is_bad, &n, &e_));
+	assert_int_equal(n, 101);
+	assert_int_equal(forwarding_each(s->store, STR("*"), count, &n, &e), -1);
+	assert_non_null(strstr(e.text, "sales@example.org is damaged"));
+
+	scratch_ok(put(s, "sales@example.org", "b@example.com", &e_));
+	scratch_ok(forwarding_find(s->store, &name, &f, &found, &e_));
+	assert_string_equal(f.targets[0].local, "b");
+	forwarding_fini(&f);
+	scratch_flip(s, place.s, 30);
+	scratch_ok(forwarding_delete(s->store, &name, &found, &e_));
+	assert_true(found);
+	assert_false(scratch_exists(s, place.s));
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, start, stop)
@@ -310,6 +349,7 @@ int main(void)
 		TEST(a_name_of_full_length_is_replaced_too),
 		TEST(a_pattern_finds_those_that_match),
 		TEST(damage_is_put_off),
+		TEST(damage_ends_no_listing_and_no_command),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -291,6 +291,28 @@ static void removal_is_durable_before_anything_is_let_go(void **state)
 	assert_int_equal(count(x, &x->bob), 1);
 }
 
+/* A power cut must leave a beginning of what a session wrote, and no hole in it: what
+ * fills a block is durable before the next is begun. */
+static void a_long_session_is_durable_block_by_block(void **state)
+{
+	struct fixture *x = *state;
+	struct maildrop *m;
+
+	for (size_t i = 0; i < 90; i++)
+		scratch_deliver(&x->s, &x->alice, letter);
+	m = session(x, &x->alice);
+	for (size_t i = 0; i < 90; i++)
+		maildrop_entry(m, i)->seen = true;
+	syscalls_forget();
+	commit(m);
+	/* 90 lines of 40 to 60 octets; the last block need not be durable. */
+	assert_string_equal(syscalls_seen, "F");
+	maildrop_close(&m);
+	syscalls_forget();
+	remove_first(x, &x->alice, 90);
+	assert_memory_equal(syscalls_seen, "FFo", 3);
+}
+
 /* P3: what could not be made durable is not removed, and is not tried again. */
 static void a_failed_sync_removes_nothing(void **state)
 {
@@ -310,6 +332,29 @@ static void a_failed_sync_removes_nothing(void **state)
 	assert_string_equal(syscalls_seen, "F");
 	assert_true(scratch_exists(&x->s, scratch_message(id).s));
 	maildrop_close(&m);
+}
+
+/* P3: the sync of the disk with the message files failed, not that of the maildrops. */
+static void deleting_goes_on_where_a_sync_of_the_volume_failed(void **state)
+{
+	struct fixture *x = *state;
+	uint64_t id = scratch_deliver(&x->s, &x->alice, letter);
+	struct storage *volume = x->s.store->volumes[0].storage;
+	struct delivery *d = delivery_begin(x->s.store, STR(""), STR(""));
+	struct maildrop *m = session(x, &x->alice);
+	struct err e;
+
+	atomic_store(&syscalls_fail_sync, true);
+	assert_int_equal(storage_sync(volume, &e), -1);
+	atomic_store(&syscalls_fail_sync, false);
+	delivery_rcpt(d, &x->alice, STR(""));
+	assert_int_equal(delivery_open(d, &e), -1);
+	assert_int_equal(e.class, ERR_TEMP);
+	delivery_end(&d);
+	maildrop_entry(m, 0)->removed = true;
+	commit(m);
+	maildrop_close(&m);
+	assert_false(scratch_exists(&x->s, scratch_message(id).s));
 }
 
 /* ---- damage ------------------------------------------------------------------------------------- */
@@ -342,6 +387,34 @@ static void the_next_writer_cuts_a_torn_tail(void **state)
 	append_to(x, &x->alice, torn[1]);
 	remove_first(x, &x->alice, 4);
 	assert_int_equal(count(x, &x->alice), 0);
+}
+
+/* What a disk leaves that made the file longer and lost what was written there. */
+static void zeros_at_the_end_are_a_torn_tail(void **state)
+{
+	static const off_t zeros[] = {1, 4096, 8191, 8192, 8193, 20000, 100000};
+	struct fixture *x = *state;
+	struct scratch_path path = scratch_path(&x->s, file_of(&x->alice).s);
+
+	scratch_deliver(&x->s, &x->alice, letter);
+	for (size_t i = 0; i < countof(zeros); i++) {
+		struct stat st;
+
+		if (i % 2)
+			append_to(x, &x->alice, "2 + 1ik5bm2ko0405 0 26");
+		assert_int_equal(stat(path.s, &st), 0);
+		assert_int_equal(truncate(path.s, st.st_size + zeros[i]), 0);
+		assert_int_equal(count(x, &x->alice), i + 1);
+		assert_int_equal(scratch_count(&x->s, &x->alice), i + 1);
+		scratch_deliver(&x->s, &x->alice, letter);
+		assert_int_equal(count(x, &x->alice), i + 2);
+	}
+	/* and all of it */
+	assert_int_equal(truncate(path.s, 0), 0);
+	assert_int_equal(truncate(path.s, 20000), 0);
+	assert_int_equal(count(x, &x->alice), 0);
+	scratch_deliver(&x->s, &x->alice, letter);
+	assert_int_equal(count(x, &x->alice), 1);
 }
 
 static void a_torn_header_is_written_again(void **state)
@@ -391,14 +464,14 @@ static void nothing_is_appended_to_a_damaged_end(void **state)
 	uint64_t messages, octets;
 	struct stat st, after;
 	struct err e;
-	int verdict;
+	struct maildrop_answer answer;
 
 	scratch_deliver(&x->s, &x->alice, letter);
 	assert_int_equal(stat(scratch_path(&x->s, path.s).s, &st), 0);
 	for (off_t at = 51; at < st.st_size; at++) { /* the header has 51 */
 		scratch_flip(&x->s, path.s, (size_t)at);
 		assert_int_equal(
-			maildrop_append(x->s.store, &x->alice, &add, &verdict, &e), -1);
+			maildrop_append(x->s.store, &x->alice, &add, &answer, &e), -1);
 		assert_int_equal(e.class, ERR_TEMP);
 		assert_int_equal(
 			maildrop_totals(x->s.store, &x->alice, &messages, &octets, &e),
@@ -476,6 +549,23 @@ static void history_is_forgotten_behind_the_checkpoint(void **state)
 	assert_int_equal(lines_of(x, &x->alice, MAILDROP_REMOVED), 0);
 	assert_int_equal(count(x, &x->alice), 1);
 	assert_int_equal(scratch_count(&x->s, &x->alice), 1);
+}
+
+/* Only what is rewritten forgets, so only then is there something to make durable. */
+static void a_file_that_is_not_rewritten_costs_no_more(void **state)
+{
+	enum { MANY = 150 };
+	struct fixture *x = *state;
+
+	for (int i = 0; i < MANY; i++)
+		scratch_deliver(&x->s, &x->alice, letter);
+	scratch_ok(store_checkpoint(x->s.store, &e_));
+	syscalls_forget();
+	remove_first(x, &x->alice, 1);
+	assert_string_equal(syscalls_seen, "FoU");
+	remove_first(x, &x->alice, MANY - 2);
+	assert_int_equal(syscalls_count('S'), 1);
+	assert_int_equal(lines_of(x, &x->alice, MAILDROP_REMOVED), 0);
 }
 
 static void compaction_keeps_read_marks_and_traces(void **state)
@@ -642,6 +732,42 @@ static void on_a_full_disk_lines_are_dropped_in_place(void **state UNUSED)
 	scratch_end(&x.s);
 }
 
+/* A client that hears -ERR finds all as it was, also where nothing was appended. */
+static void on_a_full_disk_a_failed_sync_removes_nothing(void **state UNUSED)
+{
+	enum { MANY = 120 };
+	struct fixture x = {.s = {.store = NULL}};
+	struct err e = {0};
+	struct maildrop *m;
+
+	if (!small_root(&x.s)) {
+		scratch_end(&x.s);
+		skip();
+	}
+	x.alice = scratch_account(&x.s, "alice@example.org");
+	for (int i = 0; i < MANY; i++)
+		scratch_deliver(&x.s, &x.alice, letter);
+	fill(&x.s);
+
+	m = session(&x, &x.alice);
+	for (size_t i = 0; i < MANY; i++)
+		maildrop_entry(m, i)->removed = true;
+	/* The page that is there takes the first lines, and they are synced. */
+	atomic_store(&syscalls_good_syncs, 1);
+	atomic_store(&syscalls_fail_sync, true);
+	syscalls_forget();
+	assert_int_equal(maildrop_commit(m, &e), -1);
+	atomic_store(&syscalls_fail_sync, false);
+	assert_int_equal(e.sys, EIO);
+	assert_true(syscalls_count('o') >= MANY);
+	maildrop_close(&m);
+	assert_int_equal(lines_of(&x, &x.alice, MAILDROP_DROPPED), 0);
+	assert_int_equal(count(&x, &x.alice), MANY);
+	store_close(&x.s.store);
+	assert_int_equal(umount(scratch_path(&x.s, "store").s), 0);
+	scratch_end(&x.s);
+}
+
 /* ---- incarnations ------------------------------------------------------------------------------------------- */
 
 static void an_account_that_was_deleted_gets_nothing(void **state)
@@ -651,10 +777,10 @@ static void an_account_that_was_deleted_gets_nothing(void **state)
 	struct maildrop_add add = {.id = 1, .size = 1};
 	struct maildrop *m;
 	struct err e;
-	int verdict;
+	struct maildrop_answer answer;
 
 	scratch_ok(account_delete(x->s.store, &old.name, &e_));
-	assert_int_equal(maildrop_append(x->s.store, &old, &add, &verdict, &e), -1);
+	assert_int_equal(maildrop_append(x->s.store, &old, &add, &answer, &e), -1);
 	assert_int_equal(e.class, ERR_PERM);
 	assert_string_equal(e.dsn, "5.1.1");
 	assert_int_equal(maildrop_open(x->s.store, &old, &m, &e), -1);
@@ -663,7 +789,7 @@ static void an_account_that_was_deleted_gets_nothing(void **state)
 	/* nor does the next one of that name get what was meant for the first */
 	new = scratch_account(&x->s, "alice@example.org");
 	for (int round = 0; round < 2; round++) {
-		assert_int_equal(maildrop_append(x->s.store, &old, &add, &verdict, &e),
+		assert_int_equal(maildrop_append(x->s.store, &old, &add, &answer, &e),
 				 -1);
 		assert_int_equal(e.class, ERR_PERM);
 		assert_string_equal(e.dsn, "5.1.1");
@@ -695,20 +821,6 @@ static void knows_what_was_ever_put_in(void **state)
 	}
 }
 
-static void forgets_what_is_not_there(void **state)
-{
-	struct fixture *x = *state;
-	uint64_t lost = scratch_deliver(&x->s, &x->alice, letter);
-	uint64_t here = scratch_deliver(&x->s, &x->alice, letter);
-
-	scratch_ok(maildrop_forget(x->s.store, &x->alice, lost, &e_));
-	scratch_ok(maildrop_forget(x->s.store, &x->alice, lost, &e_));
-	assert_int_equal(count(x, &x->alice), 1);
-	assert_int_equal(scratch_count(&x->s, &x->alice), 1);
-	scratch_ok(maildrop_forget(x->s.store, &x->alice, here, &e_));
-	assert_int_equal(count(x, &x->alice), 0);
-}
-
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, start, stop)
@@ -722,19 +834,23 @@ int main(void)
 		TEST(remembers_what_was_read),
 		TEST(remembers_when_it_was_opened),
 		TEST(removal_is_durable_before_anything_is_let_go),
+		TEST(a_long_session_is_durable_block_by_block),
 		TEST(a_failed_sync_removes_nothing),
+		TEST(deleting_goes_on_where_a_sync_of_the_volume_failed),
 		TEST(the_next_writer_cuts_a_torn_tail),
+		TEST(zeros_at_the_end_are_a_torn_tail),
 		TEST(a_torn_header_is_written_again),
 		TEST(a_flipped_octet_is_damage_for_one_account),
 		TEST(nothing_is_appended_to_a_damaged_end),
 		TEST(lines_that_are_missing_or_anothers_are_damage),
 		TEST(history_is_forgotten_behind_the_checkpoint),
+		TEST(a_file_that_is_not_rewritten_costs_no_more),
 		TEST(compaction_keeps_read_marks_and_traces),
 		TEST(nothing_is_lost_while_it_is_rewritten),
 		cmocka_unit_test(on_a_full_disk_lines_are_dropped_in_place),
+		cmocka_unit_test(on_a_full_disk_a_failed_sync_removes_nothing),
 		TEST(an_account_that_was_deleted_gets_nothing),
 		TEST(knows_what_was_ever_put_in),
-		TEST(forgets_what_is_not_there),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

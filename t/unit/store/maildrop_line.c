@@ -19,12 +19,16 @@ static int start(void **state UNUSED)
 		       : -1;
 }
 
-/* The example of doc/STORE.md, to the octet. */
+static const struct retry_key key = {UINT64_C(0x5dd8b1c0f4a3e297),
+				     UINT64_C(0x4c60aa12be8f7350)};
+
+/* The example of doc/STORE.md, to the octet, and a tombstone that compaction kept. */
 static const char *const golden[] = {
 	"popstore-maildrop 1 1ik5bjee80000 49da3173b6a43f36",
-	"1 + 1ik5bm2ko0405 0 268 82 53 43 Delivered-To:%20alice@example.org%0d%0a 1 82 1a5e47dbd7d8e230",
+	"1 + 1ik5bm2ko0405 0 311 82 53 43 5dd8b1c0f4a3e2974c60aa12be8f7350 Delivered-To:%20alice@example.org%0d%0a 1 82 0d0fc0d65e46d46f",
 	"2 r 1ik5bm2ko0405 1 82 fa62e806765293d1",
-	"3 - 1ik5bm2ko0405 0 0 68dc14707318b2cd",
+	"3 - 1ik5bm2ko0405 - 0 0 da45602ccf8d5d7f",
+	"3 - 1ik5bm2ko0405 5dd8b1c0f4a3e2974c60aa12be8f7350 0 0 6575703adbd2c39c",
 };
 
 /* lines - the same as structs */
@@ -35,15 +39,17 @@ static struct maildrop_line line(size_t i)
 		{.number = 1,
 		 .event = MAILDROP_ADDED,
 		 .id = id,
-		 .slot = 268,
+		 .slot = 311,
 		 .size = 82,
 		 .stored = 53,
 		 .header_end = 43,
 		 .trace = STR("Delivered-To:%20alice@example.org%0d%0a"),
+		 .key = key,
 		 .count = 1,
 		 .octets = 82},
 		{.number = 2, .event = MAILDROP_READ, .id = id, .count = 1, .octets = 82},
 		{.number = 3, .event = MAILDROP_REMOVED, .id = id},
+		{.number = 3, .event = MAILDROP_REMOVED, .id = id, .key = key},
 	};
 
 	return lines[i];
@@ -79,9 +85,10 @@ static void is_written_to_the_octet(void **state UNUSED)
 		assert_int_equal(back.event, l.event);
 		assert_int_equal(back.count, l.count);
 		assert_int_equal(back.octets, l.octets);
+		assert_true(retry_key_eq(back.key, l.key));
 		if (l.event == MAILDROP_ADDED) {
 			assert_int_equal(back.id, id);
-			assert_int_equal(back.slot, 268);
+			assert_int_equal(back.slot, 311);
 			assert_int_equal(back.size, 82);
 			assert_int_equal(back.stored, 53);
 			assert_int_equal(back.header_end, 43);
@@ -103,6 +110,7 @@ static void holds_the_largest_numbers(void **state UNUSED)
 		.size = UINT64_MAX,
 		.stored = UINT64_MAX,
 		.header_end = UINT64_MAX,
+		.key = {UINT64_MAX, UINT64_MAX},
 		.count = UINT64_MAX,
 		.octets = UINT64_MAX,
 	};

@@ -16,17 +16,18 @@
 
 /* The example of doc/STORE.md, to the octet. */
 static const char golden[] =
-	"popstore-message 1 00000408\n"
+	"popstore-message 1 00000451\n"
 	"id 1ik5bm2ko0405\n"
 	"arrived 00000001795292023123\n"
 	"stored 00000000000000000053\n"
 	"size 00000000000000000049\n"
 	"header 00000000000000000043\n"
 	"body-sum a17be223474ae02d\n"
+	"retry-key 5dd8b1c0f4a3e2974c60aa12be8f7350\n"
 	"slots 0000000002\n"
 	"env-id 5f3k.1\n"
 	"from sender@example.net\n"
-	"head-sum 96b22256f407d9a2\n"
+	"head-sum 247d139c9048f009\n"
 	"rcpt + alice@example.org 1ik5bjee80000 Delivered-To:%20alice@example.org%0d%0a\n"
 	"rcpt - bob@example.org 1ik5bjee80001 -\n"
 	"slot-sum 62f394b636b314fc\n"
@@ -51,6 +52,8 @@ static void example(struct example *x, uint64_t id)
 			 .size = sizeof body - 5,
 			 .header_end = 43,
 			 .sum = XXH3_64bits(body, sizeof body - 1),
+			 .key = {UINT64_C(0x5dd8b1c0f4a3e297),
+				 UINT64_C(0x4c60aa12be8f7350)},
 			 .n_slots = 2,
 			 .slots = x->slots},
 		.slots = {{.state = '+',
@@ -122,6 +125,8 @@ static void gives_back_what_was_written(void **state UNUSED)
 	assert_true(str_eq(mi.envelope_id, STR("5f3k.1")));
 	assert_null(mi.slots);
 	assert_int_equal(message_slots_parse(str_of(golden), &mi, &e), 0);
+	assert_string_equal(retry_key_print(mi.key).c,
+			    "5dd8b1c0f4a3e2974c60aa12be8f7350");
 	assert_int_equal(mi.n_slots, 2);
 	assert_string_equal(mi.slots[0].name.s, "alice@example.org");
 	assert_int_equal(mi.slots[0].state, '+');

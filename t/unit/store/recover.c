@@ -5,8 +5,10 @@
 #include <stdarg.h>
 #include <cmocka.h>
 
+#include "store/check.h"
 #include "store/id.h"
 #include "t/unit/store/scratch.h"
+#include "t/unit/store/syscalls.h"
 
 static const char text[] = "Subject: x\r\n\r\n..dot\r\nend\r\n.\r\n";
 
@@ -22,6 +24,12 @@ static void deliver(struct scratch *s, void *ctx)
 	struct plan *p = ctx;
 
 	scratch_deliver_to(s, p->a, p->n, text, NULL);
+}
+
+static void deliver_twice(struct scratch *s, void *ctx)
+{
+	deliver(s, ctx);
+	deliver(s, ctx);
 }
 
 static void begin(struct scratch *s, struct plan *p)
@@ -45,39 +53,6 @@ static struct store_recovery recover(struct scratch *s)
 		scratch_ok(store_open(s->set, &s->store, &e_));
 	scratch_ok(store_recover(s->store, &r, &e_));
 	return r;
-}
-
-/* forget_mount - makes the dead writer's record one of a mount that is gone, which is
- * what a power cut does */
-static void forget_mount(const struct scratch *s)
-{
-	struct record_writer w;
-	struct buf text_of, checkpoint, until;
-	char path[64];
-
-	for (unsigned n = 0; n < 8; n++) {
-		snprintf(path, sizeof path, "store/writers/%u", n);
-		if (!scratch_exists(s, path))
-			continue;
-		buf_init(&text_of, 4096);
-		buf_init(&checkpoint, 32);
-		buf_init(&until, 32);
-		scratch_read(s, path, &text_of);
-		assert_true(record_get(buf_str(&text_of), "checkpoint", &checkpoint));
-		assert_true(record_get(buf_str(&text_of), "until", &until));
-		if (strstr(buf_cstr(&text_of), "state open") != NULL) {
-			record_begin(&w, "popstore-writer");
-			record_put(&w, "state", STR("open"));
-			record_put(&w, "checkpoint", buf_str(&checkpoint));
-			record_put(&w, "until", buf_str(&until));
-			record_put(&w, "mount", STR(""));
-			scratch_write(s, path, record_finish(&w));
-			record_fini(&w);
-		}
-		buf_fini(&text_of);
-		buf_fini(&checkpoint);
-		buf_fini(&until);
-	}
 }
 
 static void nothing_to_do_after_a_clean_end(void **state)
@@ -125,7 +100,7 @@ static void lines_that_a_power_cut_took_come_back(void **state)
 	scratch_die(&s, deliver, &p);
 	scratch_lose(&s, "alice@example.org", "maildrop");
 	scratch_lose(&s, "carol@example.org", "maildrop");
-	forget_mount(&s);
+	scratch_forget_mount(&s);
 
 	struct store_recovery r = recover(&s);
 
@@ -160,6 +135,109 @@ static void what_nobody_was_promised_is_released(void **state)
 	scratch_end(&s);
 }
 
+/* root_stopped - what a process leaves that met a failed sync of the root */
+static void root_stopped(const struct scratch *s)
+{
+	assert_int_equal(mkdir(scratch_path(s, "store/stopped").s, 0700), 0);
+	scratch_write(s, "store/stopped/root", STR(""));
+}
+
+/* The line was in the cache, and the cache let go of it when it could not be written: the
+ * mount is the same, and still the recipient was promised the message. */
+static void after_a_failed_sync_a_missing_line_proves_nothing(void **state)
+{
+	struct scratch s;
+	struct plan p;
+
+	(void)state;
+	begin(&s, &p);
+	scratch_die(&s, deliver, &p);
+	scratch_lose(&s, "alice@example.org", "maildrop");
+	root_stopped(&s);
+
+	struct store_recovery r = recover(&s);
+
+	assert_int_equal(r.added, 1);
+	for (size_t i = 0; i < p.n; i++)
+		assert_int_equal(scratch_count(&s, &p.a[i]), 1);
+	scratch_end(&s);
+}
+
+/* Nobody may have heard of the failure yet: the first sync of a recovery tells, and
+ * nothing was believed before. */
+static void a_failed_sync_at_the_start_leaves_all_as_it_is(void **state)
+{
+	struct store_recovery r;
+	struct scratch s;
+	struct plan p;
+	struct err e;
+
+	(void)state;
+	begin(&s, &p);
+	scratch_die(&s, deliver, &p);
+	scratch_lose(&s, "alice@example.org", "maildrop");
+	scratch_ok(store_open(s.set, &s.store, &e_));
+	atomic_store(&syscalls_fail_sync, true);
+	assert_int_equal(store_recover(s.store, &r, &e), -1);
+	atomic_store(&syscalls_fail_sync, false);
+	store_close(&s.store); /* tells the others */
+	assert_true(scratch_exists(&s, "store/stopped/root"));
+	assert_int_equal(recover(&s).added, 1);
+	assert_int_equal(scratch_count(&s, &p.a[0]), 1);
+	scratch_end(&s);
+}
+
+static ino_t inode(const struct scratch *s, const char *name)
+{
+	struct stat st;
+
+	assert_int_equal(
+		stat(scratch_path(s, scratch_place("accounts", name, "maildrop").s).s,
+		     &st),
+		0);
+	return st.st_ino;
+}
+
+/* A line that is there may be so in the cache alone, so the maildrop is made a new file:
+ * one for each account, however many messages it got. */
+static void after_a_failed_sync_maildrops_are_made_new(void **state)
+{
+	struct scratch s;
+	struct plan p;
+	ino_t before;
+
+	(void)state;
+	begin(&s, &p);
+	scratch_die(&s, deliver_twice, &p);
+	before = inode(&s, "bob@example.org");
+	root_stopped(&s);
+	scratch_ok(store_open(s.set, &s.store, &e_));
+	syscalls_forget();
+	assert_int_equal(recover(&s).added, 0);
+	assert_true(inode(&s, "bob@example.org") != before);
+	/* Three files with their directories, and the writer's record with its. */
+	assert_int_equal(syscalls_count('F'), 2 * p.n + 2);
+	for (size_t i = 0; i < p.n; i++)
+		assert_int_equal(scratch_count(&s, &p.a[i]), 2);
+	scratch_end(&s);
+}
+
+/* Nothing failed: no maildrop is touched. */
+static void a_line_that_is_there_is_left_alone(void **state)
+{
+	struct scratch s;
+	struct plan p;
+	ino_t before;
+
+	(void)state;
+	begin(&s, &p);
+	scratch_die(&s, deliver, &p);
+	before = inode(&s, "bob@example.org");
+	assert_int_equal(recover(&s).added, 0);
+	assert_int_equal(inode(&s, "bob@example.org"), before);
+	scratch_end(&s);
+}
+
 static void a_deleted_account_gets_nothing_back(void **state)
 {
 	struct scratch s;
@@ -169,7 +247,7 @@ static void a_deleted_account_gets_nothing_back(void **state)
 	begin(&s, &p);
 	p.n = 1;
 	scratch_die(&s, deliver, &p);
-	forget_mount(&s);
+	scratch_forget_mount(&s);
 	scratch_lose(&s, p.a[0].name.s, "profile");
 	scratch_lose(&s, p.a[0].name.s, "maildrop");
 	scratch_ok(store_open(s.set, &s.store, &e_));
@@ -191,7 +269,7 @@ static void removed_messages_stay_removed(void **state)
 	(void)state;
 	begin(&s, &p);
 	scratch_die(&s, deliver, &p);
-	forget_mount(&s);
+	scratch_forget_mount(&s);
 	scratch_ok(store_open(s.set, &s.store, &e_));
 
 	struct maildrop *m;
@@ -223,7 +301,7 @@ static void a_torn_file_is_set_aside(void **state)
 	(void)state;
 	begin(&s, &p);
 	scratch_die(&s, deliver, &p);
-	forget_mount(&s);
+	scratch_forget_mount(&s);
 	scratch_ok(store_open(s.set, &s.store, &e_));
 
 	struct maildrop *m;
@@ -261,7 +339,7 @@ static void a_damaged_file_that_a_maildrop_has_stays(void **state)
 	(void)state;
 	begin(&s, &p);
 	scratch_die(&s, deliver, &p);
-	forget_mount(&s);
+	scratch_forget_mount(&s);
 	scratch_ok(store_open(s.set, &s.store, &e_));
 	scratch_ok(maildrop_look(s.store, &p.a[1], &m, &e_));
 
@@ -344,7 +422,7 @@ static void a_damaged_maildrop_keeps_nobody_else_waiting(void **state)
 	begin(&s, &p);
 	scratch_die(&s, deliver, &p);
 	scratch_lose(&s, "carol@example.org", "maildrop");
-	forget_mount(&s);
+	scratch_forget_mount(&s);
 	scratch_flip(&s, scratch_place("accounts", "alice@example.org", "maildrop").s,
 		     60);
 
@@ -358,6 +436,314 @@ static void a_damaged_maildrop_keeps_nobody_else_waiting(void **state)
 	scratch_end(&s);
 }
 
+/* dead_number - the writer that has an open record */
+static unsigned dead_number(struct scratch *s)
+{
+	for (unsigned n = 0; n < 8; n++) {
+		char path[64];
+		struct buf b;
+
+		snprintf(path, sizeof path, "store/writers/%u", n);
+		if (!scratch_exists(s, path))
+			continue;
+		buf_init(&b, 4096);
+		scratch_read(s, path, &b);
+
+		bool open = strstr(buf_cstr(&b), "state open") != NULL;
+
+		buf_fini(&b);
+		if (open)
+			return n;
+	}
+	fail_msg("no writer is open");
+	return 0;
+}
+
+enum harm { FLIPPED, ZEROED, EMPTIED, REMOVED, HARMS };
+
+static void harm_record(struct scratch *s, enum harm how)
+{
+	static const char zeros[100];
+	char path[64];
+
+	snprintf(path, sizeof path, "store/writers/%u", dead_number(s));
+	if (how == FLIPPED)
+		scratch_flip(s, path, 40);
+	else if (how == REMOVED)
+		assert_int_equal(unlink(scratch_path(s, path).s), 0);
+	else
+		scratch_write(s, path,
+			      (struct str){zeros, how == ZEROED ? sizeof zeros : 0});
+}
+
+static size_t i12;
+
+static void count_i12(const struct check_finding *f, void *ctx UNUSED)
+{
+	i12 += strcmp(f->invariant, "I12") == 0;
+}
+
+static struct check_result check(struct scratch *s, bool repair)
+{
+	struct check_options o = {.repair = repair, .finding = count_i12};
+	struct check_result r;
+
+	i12 = 0;
+	scratch_ok(check_run(s->store, &o, &r, &e_));
+	return r;
+}
+
+/* The checkpoint is gone with the record: all of its messages are looked at. */
+static void without_the_writers_record_lost_lines_come_back(void **state UNUSED)
+{
+	for (enum harm how = 0; how < HARMS; how++) {
+		for (int by_check = 0; by_check < 2; by_check++) {
+			struct scratch s;
+			struct plan p;
+
+			begin(&s, &p);
+			scratch_die(&s, deliver_twice, &p);
+			scratch_lose(&s, "alice@example.org", "maildrop");
+			harm_record(&s, how);
+			scratch_ok(store_open(s.set, &s.store, &e_));
+			assert_true(check(&s, false).findings >= 2);
+			assert_int_equal(i12, 1);
+			if (by_check)
+				check(&s, true);
+			else
+				assert_int_equal(recover(&s).added, 2);
+			assert_int_equal(check(&s, false).findings, 0);
+			for (size_t i = 0; i < p.n; i++)
+				assert_int_equal(scratch_count(&s, &p.a[i]), 2);
+			assert_int_equal(recover(&s).writers, 0);
+			scratch_end(&s);
+		}
+	}
+}
+
+/* Its checkpoint is gone with the record, so its messages may be old ones: what they are held
+ * for without an account is not what a deletion left. */
+static void without_the_writers_record_nobody_is_released(void **state UNUSED)
+{
+	for (enum harm how = 0; how < HARMS; how++) {
+		struct scratch s;
+		struct plan p;
+
+		begin(&s, &p);
+		scratch_die(&s, deliver_twice, &p);
+		assert_int_equal(
+			nftw(scratch_path(&s, scratch_place("accounts",
+							    "alice@example.org", NULL)
+						      .s)
+				     .s,
+			     scratch_remove, 8, FTW_DEPTH | FTW_PHYS),
+			0);
+		harm_record(&s, how);
+		assert_int_equal(recover(&s).failed, 0);
+		check(&s, true); /* makes her account again */
+		assert_int_equal(scratch_count(&s, &p.a[0]), 2);
+		assert_int_equal(check(&s, false).findings, 0);
+		scratch_end(&s);
+	}
+}
+
+static void deliver_and_tell(struct scratch *s, void *ctx)
+{
+	struct plan *p = ctx;
+	struct buf id;
+
+	buf_init(&id, 64);
+	buf_printf(&id, "%s", id_print(scratch_deliver_to(s, p->a, p->n, text, NULL)).c);
+	scratch_write(s, "id", buf_str(&id));
+	buf_fini(&id);
+}
+
+/* Nor is one of them that is damaged a file that was never synced: it stays where check mends
+ * it. */
+static void without_the_writers_record_damage_stays_in_place(void **state UNUSED)
+{
+	struct scratch s;
+	struct plan p;
+	struct buf name;
+	uint64_t id;
+
+	begin(&s, &p);
+	scratch_die(&s, deliver_and_tell, &p);
+	buf_init(&name, 64);
+	scratch_read(&s, "id", &name);
+	assert_true(id_parse(buf_str(&name), &id));
+	buf_fini(&name);
+	scratch_flip(&s, scratch_message(id).s, 20);
+	scratch_flip(&s, scratch_message(id).s, 82);
+	harm_record(&s, FLIPPED);
+	assert_int_equal(recover(&s).damaged, 1);
+	assert_true(scratch_exists(&s, scratch_message(id).s));
+	check(&s, true);
+	assert_int_equal(check(&s, false).findings, 0);
+	for (size_t i = 0; i < p.n; i++)
+		assert_int_equal(scratch_count(&s, &p.a[i]), 1);
+	scratch_end(&s);
+}
+
+/* Nobody knows of such a writer any more, so nobody will say later what check does not. */
+static void without_record_and_lease_check_brings_them_back(void **state UNUSED)
+{
+	struct check_result r;
+	struct scratch s;
+	struct plan p;
+	char path[64];
+
+	begin(&s, &p);
+	scratch_die(&s, deliver_twice, &p);
+	scratch_lose(&s, "alice@example.org", "maildrop");
+	snprintf(path, sizeof path, "store/writers/%u.lease", dead_number(&s));
+	harm_record(&s, REMOVED);
+	assert_int_equal(unlink(scratch_path(&s, path).s), 0);
+	assert_int_equal(recover(&s).added, 0);
+	assert_int_equal(check(&s, false).findings, 2);
+	r = check(&s, true);
+	assert_int_equal(r.repaired, r.findings);
+	assert_int_equal(scratch_count(&s, &p.a[0]), 2);
+	assert_int_equal(check(&s, false).findings, 0);
+	scratch_end(&s);
+}
+
+/* make_hole - NULs from the 11th line of alice's maildrop to the end of its block, where a
+ * disk wrote the blocks behind it and not this one */
+static void make_hole(struct scratch *s)
+{
+	struct scratch_path path =
+		scratch_place("accounts", "alice@example.org", "maildrop");
+	struct buf b;
+	size_t from = 0;
+
+	buf_init(&b, 65536);
+	scratch_read(s, path.s, &b);
+	assert_true(b.n > 4096);
+	for (int line = 0; line < 11; line++)
+		from = (size_t)(strchr(b.p + from, '\n') - b.p) + 1;
+	memset(b.p + from, 0, 4096 - from);
+	scratch_write(s, path.s, buf_str(&b));
+	buf_fini(&b);
+}
+
+enum { MANY = 80 };
+
+static void deliver_many(struct scratch *s, void *ctx)
+{
+	for (size_t i = 0; i < MANY; i++)
+		deliver(s, ctx);
+}
+
+static void deliver_around_a_checkpoint(struct scratch *s, void *ctx)
+{
+	deliver_many(s, ctx);
+	scratch_ok(store_checkpoint(s->store, &e_));
+	deliver(s, ctx);
+}
+
+static void a_hole_that_a_power_cut_left_is_filled(void **state)
+{
+	struct scratch s;
+	struct plan p;
+
+	(void)state;
+	begin(&s, &p);
+	scratch_die(&s, deliver_many, &p);
+	make_hole(&s);
+	scratch_forget_mount(&s);
+
+	struct store_recovery r = recover(&s);
+
+	assert_int_equal(r.failed, 0);
+	assert_int_equal(r.added, MANY - 10);
+	for (size_t i = 0; i < p.n; i++)
+		assert_int_equal(scratch_count(&s, &p.a[i]), MANY);
+	scratch_end(&s);
+}
+
+/* What was durable is not lost by a power cut, so this is another kind of damage. */
+static void a_hole_in_what_was_durable_is_damage(void **state)
+{
+	struct scratch s;
+	struct plan p;
+
+	(void)state;
+	begin(&s, &p);
+	scratch_die(&s, deliver_around_a_checkpoint, &p);
+	make_hole(&s);
+	scratch_forget_mount(&s);
+
+	struct store_recovery r = recover(&s);
+
+	assert_true(r.failed > 0);
+	assert_non_null(strstr(r.why.text, "alice@example.org"));
+	scratch_end(&s);
+}
+
+/* The services may have begun before anybody could recover, on a disk that was read only:
+ * the lines that they append behind the hole are nobody's to cut. */
+static void what_came_after_the_power_cut_stays(void **state)
+{
+	struct scratch s;
+	struct plan p;
+
+	(void)state;
+	begin(&s, &p);
+	scratch_die(&s, deliver_many, &p);
+	make_hole(&s);
+	scratch_forget_mount(&s);
+	scratch_ok(store_open(s.set, &s.store, &e_));
+	deliver(&s, &p);
+
+	struct store_recovery r = recover(&s);
+	uint64_t messages, octets;
+
+	assert_true(r.failed > 0);
+	assert_non_null(strstr(r.why.text, "alice@example.org"));
+	scratch_ok(maildrop_totals(s.store, &p.a[0], &messages, &octets, &e_));
+	assert_int_equal(messages, MANY + 1);
+	scratch_end(&s);
+}
+
+/* open_with - the volumes in the configuration, and no others */
+static void open_with(struct scratch *s, const char *volumes)
+{
+	store_close(&s->store);
+	scratch_configure(s, volumes, "");
+	scratch_ok(store_open(s->set, &s->store, &e_));
+}
+
+/* Its disk may come back, and the message whose line was lost is on it. */
+static void mail_on_a_volume_that_is_away_waits_for_it(void **state)
+{
+	static const char both[] = "volumes = {%s/v1, %s/v2}";
+	struct plan p = {.n = 1};
+	struct scratch s;
+
+	(void)state;
+	scratch_begin_with(&s, both, "");
+	p.a[0] = scratch_account(&s, "alice@example.org");
+	store_close(&s.store);
+	scratch_die(&s, deliver_twice, &p);
+	scratch_lose(&s, "alice@example.org", "maildrop");
+	scratch_forget_mount(&s);
+
+	open_with(&s, "volumes = {%s/v2}");
+
+	struct store_recovery r = recover(&s);
+
+	assert_int_equal(r.added, 1);
+	assert_non_null(strstr(r.why.text, "is not in the configuration"));
+	open_with(&s, both);
+	r = recover(&s);
+	assert_int_equal(r.added, 1);
+	assert_int_equal(r.failed, 0);
+	assert_int_equal(scratch_count(&s, &p.a[0]), 2);
+	assert_int_equal(recover(&s).writers, 0);
+	scratch_end(&s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -365,6 +751,10 @@ int main(void)
 		cmocka_unit_test(a_killed_process_loses_nothing),
 		cmocka_unit_test(lines_that_a_power_cut_took_come_back),
 		cmocka_unit_test(what_nobody_was_promised_is_released),
+		cmocka_unit_test(after_a_failed_sync_a_missing_line_proves_nothing),
+		cmocka_unit_test(a_failed_sync_at_the_start_leaves_all_as_it_is),
+		cmocka_unit_test(after_a_failed_sync_maildrops_are_made_new),
+		cmocka_unit_test(a_line_that_is_there_is_left_alone),
 		cmocka_unit_test(a_deleted_account_gets_nothing_back),
 		cmocka_unit_test(removed_messages_stay_removed),
 		cmocka_unit_test(a_torn_file_is_set_aside),
@@ -372,6 +762,14 @@ int main(void)
 		cmocka_unit_test(a_rebuilt_maildrop_gets_the_line_back),
 		cmocka_unit_test(a_file_that_cannot_be_read_now_stays),
 		cmocka_unit_test(a_damaged_maildrop_keeps_nobody_else_waiting),
+		cmocka_unit_test(without_the_writers_record_lost_lines_come_back),
+		cmocka_unit_test(without_the_writers_record_nobody_is_released),
+		cmocka_unit_test(without_the_writers_record_damage_stays_in_place),
+		cmocka_unit_test(without_record_and_lease_check_brings_them_back),
+		cmocka_unit_test(a_hole_that_a_power_cut_left_is_filled),
+		cmocka_unit_test(a_hole_in_what_was_durable_is_damage),
+		cmocka_unit_test(what_came_after_the_power_cut_stays),
+		cmocka_unit_test(mail_on_a_volume_that_is_away_waits_for_it),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

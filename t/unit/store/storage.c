@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include <errno.h>
 #include <sys/file.h>
 #include <sys/syscall.h>
 
@@ -23,6 +24,45 @@ int flock(int fd, int operation)
 		unlink(remove_before_lock);
 	remove_before_lock = NULL;
 	return (int)syscall(SYS_flock, fd, operation);
+}
+
+/* Made by somebody else just before the next directory is removed, when set. */
+static const char *make_before_rmdir;
+
+int unlinkat(int dir, const char *path, int flags)
+{
+	if (make_before_rmdir != NULL && flags == AT_REMOVEDIR) {
+		int fd = open(make_before_rmdir, O_CREAT | O_WRONLY, 0600);
+
+		assert_true(fd >= 0);
+		close(fd);
+		make_before_rmdir = NULL;
+	}
+	return (int)syscall(SYS_unlinkat, dir, path, flags);
+}
+
+/* A sweep that takes everything for old comes while this storage replaces an object. */
+static struct storage *sweep_before_rename;
+
+int renameat(int from_dir, const char *from, int to_dir, const char *to)
+{
+	struct storage *st = sweep_before_rename;
+	uint64_t swept = 0;
+
+	sweep_before_rename = NULL;
+	if (st != NULL)
+		scratch_ok(storage_sweep(st, UINT64_MAX, &swept, &e_));
+	assert_int_equal(swept, 0);
+	return (int)syscall(SYS_renameat2, from_dir, from, to_dir, to, 0);
+}
+
+/* For syncs: fail with this errno, when set. */
+static int fail_sync;
+
+int syncfs(int fd)
+{
+	errno = fail_sync;
+	return fail_sync ? -1 : (int)syscall(SYS_syncfs, fd);
 }
 
 /* A bare storage: a scratch directory, no store. */
@@ -77,6 +117,24 @@ static void is(struct bare *b, const char *path, const char *text)
 
 /* ---- whole objects ----------------------------------------------------------------- */
 
+/* below_a_file_nobody_knows - where a directory became something else, what was in it is lost,
+ * and that is another thing than not there */
+static void below_a_file_nobody_knows(struct bare *b, const char *path)
+{
+	struct storage_file *f;
+	struct buf out;
+	struct err e;
+	bool found;
+
+	buf_init(&out, 10);
+	assert_int_equal(storage_read(b->st, path, &out, &found, &e), -1);
+	buf_fini(&out);
+	assert_int_equal(storage_exists(b->st, path, &found, &e), -1);
+	assert_int_equal(storage_file_open(b->st, path, STORAGE_READ, &f, &found, &e),
+			 -1);
+	assert_int_equal(e.sys, ENOTDIR);
+}
+
 static void puts_replaces_and_removes(void **state)
 {
 	struct bare *b = *state;
@@ -88,7 +146,7 @@ static void puts_replaces_and_removes(void **state)
 	is(b, "a/b/c", "two");
 	put(b, "top", "", STORAGE_DURABLE);
 	is(b, "top", "");
-	is(b, "a/b/c/d", NULL); /* below what is no directory */
+	below_a_file_nobody_knows(b, "a/b/c/d");
 	for (int twice = 0; twice < 2; twice++) {
 		scratch_ok(storage_remove(b->st, "a/b/c", STORAGE_DURABLE, &e_));
 		is(b, "a/b/c", NULL);
@@ -208,6 +266,18 @@ static void makes_and_removes_directories(void **state)
 	assert_false(scratch_exists(&b->s, "a/b/c"));
 	scratch_ok(storage_remove_tree(b->st, "a", &e_));
 	scratch_ok(storage_remove_tree(b->st, "a", &e_));
+	assert_false(scratch_exists(&b->s, "a"));
+}
+
+static void removes_what_comes_into_a_tree_that_goes(void **state)
+{
+	struct bare *b = *state;
+	struct scratch_path late = scratch_path(&b->s, "a/late");
+
+	put(b, "a/object", "", 0);
+	make_before_rmdir = late.s;
+	scratch_ok(storage_remove_tree(b->st, "a", &e_));
+	assert_null(make_before_rmdir);
 	assert_false(scratch_exists(&b->s, "a"));
 }
 
@@ -485,7 +555,8 @@ static void a_full_disk_is_said_and_nothing_is_half_written(void **state)
 	char *much = xalloc(1 << 20);
 	struct str bytes = {much, 1 << 20};
 	struct err e = {0};
-	uint64_t size, room;
+	struct storage_space room;
+	uint64_t size;
 	bool found;
 
 	assert_int_equal(mkdir(dir.s, 0700), 0);
@@ -494,8 +565,10 @@ static void a_full_disk_is_said_and_nothing_is_half_written(void **state)
 		skip();
 	}
 	scratch_ok(storage_open_posix(dir.s, &small, &e_));
-	scratch_ok(storage_free_octets(small, &room, &e_));
-	assert_true(room > 0 && room <= 65536);
+	scratch_ok(storage_space(small, &room, &e_));
+	assert_true(room.octets > 0 && room.octets <= 65536);
+	assert_true(room.objects > 0);
+	assert_false(room.read_only);
 
 	scratch_ok(storage_put(small, "object", STR("one"), 0, NULL, &e_));
 	assert_int_equal(storage_put(small, "object", bytes, 0, NULL, &e), -1);
@@ -526,6 +599,132 @@ static void a_full_disk_is_said_and_nothing_is_half_written(void **state)
 	xfree(&much);
 }
 
+/* ---- a sync that failed ----------------------------------------------------------------------------- */
+
+static void refused(int rc, const struct err *e)
+{
+	assert_int_equal(rc, -1);
+	assert_int_equal(e->class, ERR_TEMP);
+	assert_non_null(strstr(e->text, "takes no writes since a sync failed"));
+}
+
+/* P3: nothing new and no promise; reading and taking away go on. */
+static void after_a_failed_sync_it_takes_nothing_new(void **state)
+{
+	struct bare *b = *state;
+	struct storage_file *f, *other;
+	struct storage_lease *lease;
+	struct storage_draft *begun, *d;
+	struct err e;
+	bool found, gone;
+
+	put(b, "a/log", "one\ntwo\n", 0);
+	put(b, "a/object", "one", 0);
+	scratch_ok(storage_draft_begin(b->st, "m/x", &begun, &e_));
+	scratch_ok(storage_file_open(b->st, "a/log", STORAGE_APPEND, &f, &found, &e_));
+	assert_string_equal(storage_failure(b->st), "");
+	/* Room that is made now brings nothing back, so this is not what a full disk is. */
+	fail_sync = ENOSPC;
+	assert_int_equal(storage_sync(b->st, &e), -1);
+	assert_int_equal(e.sys, ENOSPC);
+	assert_string_equal(e.dsn, "4.3.0");
+	fail_sync = 0;
+	assert_true(storage_failed(b->st));
+	assert_string_equal(storage_failure(b->st), e.text);
+
+	refused(storage_sync(b->st, &e), &e);
+	refused(storage_put(b->st, "a/object", STR("two"), 0, NULL, &e), &e);
+	refused(storage_make_dir(b->st, "b", &e), &e);
+	refused(storage_rename(b->st, "a/object", "a/moved", &found, &e), &e);
+	refused(storage_remove(b->st, "a/object", STORAGE_DURABLE, &e), &e);
+	refused(storage_draft_begin(b->st, "m/y", &d, &e), &e);
+	refused(storage_draft_commit(begun, &e), &e);
+	refused(storage_file_open(b->st, "a/log", STORAGE_APPEND, &other, &found, &e),
+		&e);
+	refused(storage_file_append(f, 8, STR("three\n"), &e), &e);
+	refused(storage_file_sync(f, &e), &e);
+	is(b, "a/object", "one");
+	is(b, "m/x", NULL);
+	storage_draft_end(&begun);
+	storage_file_close(&f);
+
+	scratch_ok(storage_file_open(b->st, "a/log", STORAGE_WRITE, &f, &found, &e_));
+	scratch_ok(storage_file_lock(f, &gone, &e_));
+	scratch_ok(storage_file_put_octet(f, 0, 'O', &e_));
+	scratch_ok(storage_file_cut(f, 4, &e_));
+	storage_file_close(&f);
+	is(b, "a/log", "One\n");
+	scratch_ok(storage_lease_take(b->st, "a/session", &lease, &e_));
+	assert_non_null(lease);
+	storage_lease_drop(&lease);
+	scratch_ok(storage_remove(b->st, "a/object", 0, &e_));
+	scratch_ok(storage_remove_tree(b->st, "a", &e_));
+	assert_false(scratch_exists(&b->s, "a"));
+}
+
+/* ---- what the dead leave ---------------------------------------------------------------- */
+
+/* leave - a file as a process leaves it that was killed while it wrote, so long ago */
+static void leave(struct bare *b, const char *path, time_t age_s)
+{
+	struct timespec t[2] = {{.tv_nsec = UTIME_OMIT}, {.tv_sec = time(NULL) - age_s}};
+
+	scratch_write(&b->s, path, STR("half of a rec"));
+	assert_int_equal(utimensat(AT_FDCWD, scratch_path(&b->s, path).s, t, 0), 0);
+}
+
+static void sweeps_what_the_dead_were_writing(void **state)
+{
+	enum { HOUR = 3600 };
+	static const char *const kept[] = {
+		"accounts/ab/cd/x/profile", "accounts/ab/.new.1.1", ".new.9.9", ".other",
+		"writers/.new.2.2",
+	};
+	struct bare *b = *state;
+	uint64_t now = (uint64_t)time(NULL) * 1000, swept;
+	struct timespec old[2] = {{.tv_nsec = UTIME_OMIT}, {.tv_sec = time(NULL) - HOUR}};
+	int living;
+
+	put(b, "accounts/ab/cd/x/profile", "p", STORAGE_EXCLUSIVE);
+	put(b, "writers/0", "w", STORAGE_EXCLUSIVE);
+	put(b, ".new.probe.1/names/a", "", STORAGE_EXCLUSIVE);
+	leave(b, "accounts/ab/cd/x/.new.77.0", HOUR);
+	leave(b, "writers/.new.77.1", HOUR);
+	leave(b, "accounts/ab/.new.1.1", 10); /* of somebody who may be at it */
+	leave(b, ".new.9.9", 10);
+	leave(b, ".other", HOUR);
+	leave(b, "writers/.new.2.2", HOUR); /* old, but its maker has it locked */
+	living = open(scratch_path(&b->s, "writers/.new.2.2").s, O_RDWR | O_CLOEXEC);
+	assert_true(living >= 0 && flock(living, LOCK_EX) == 0);
+	assert_int_equal(
+		utimensat(AT_FDCWD, scratch_path(&b->s, ".new.probe.1").s, old, 0), 0);
+
+	scratch_ok(storage_sweep(b->st, now - 60 * 1000, &swept, &e_));
+	assert_int_equal(swept, 3);
+	assert_false(scratch_exists(&b->s, "accounts/ab/cd/x/.new.77.0"));
+	assert_false(scratch_exists(&b->s, "writers/.new.77.1"));
+	assert_false(scratch_exists(&b->s, ".new.probe.1"));
+	for (size_t i = 0; i < countof(kept); i++)
+		assert_true(scratch_exists(&b->s, kept[i]));
+	close(living);
+	scratch_ok(storage_sweep(b->st, now - 60 * 1000, &swept, &e_));
+	assert_int_equal(swept, 1);
+}
+
+static void what_is_being_written_is_not_swept(void **state)
+{
+	struct bare *b = *state;
+	uint64_t swept;
+
+	put(b, "a/record", "first", STORAGE_EXCLUSIVE);
+	sweep_before_rename = b->st;
+	scratch_ok(storage_put(b->st, "a/record", STR("second"), 0, NULL, &e_));
+	assert_null(sweep_before_rename);
+	is(b, "a/record", "second");
+	scratch_ok(storage_sweep(b->st, UINT64_MAX, &swept, &e_));
+	assert_int_equal(swept, 0);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, start, stop)
@@ -537,6 +736,7 @@ int main(void)
 		TEST(leftovers_are_neither_seen_nor_in_the_way),
 		TEST(a_missing_directory_is_empty),
 		TEST(makes_and_removes_directories),
+		TEST(removes_what_comes_into_a_tree_that_goes),
 		TEST(renaming_replaces_nothing),
 		TEST(a_draft_is_seen_when_it_is_whole),
 		TEST(a_draft_that_ends_before_leaves_nothing),
@@ -549,6 +749,9 @@ int main(void)
 		TEST(a_lease_dies_with_its_process),
 		TEST(a_lease_is_not_held_on_what_was_removed),
 		TEST(a_full_disk_is_said_and_nothing_is_half_written),
+		TEST(after_a_failed_sync_it_takes_nothing_new),
+		TEST(sweeps_what_the_dead_were_writing),
+		TEST(what_is_being_written_is_not_swept),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -60,15 +60,28 @@ static void an_empty_directory_is_no_store(void **state UNUSED)
 	scratch_end(&s);
 }
 
+/* lose_marks - a mark and its copy */
+static void lose_marks(struct scratch *s, const char *first)
+{
+	char copy[64];
+
+	snprintf(copy, sizeof copy, "%s.copy", first);
+	assert_int_equal(unlink(scratch_path(s, first).s), 0);
+	assert_int_equal(unlink(scratch_path(s, copy).s), 0);
+}
+
 static void what_a_cut_init_left_is_completed(void **state UNUSED)
 {
 	struct scratch s;
 
 	scratch_begin_with(&s, "volumes = {%s/v1, %s/v2}", "");
 	store_close(&s.store);
-	assert_int_equal(unlink(scratch_path(&s, "store/popstore").s), 0);
-	assert_int_equal(unlink(scratch_path(&s, "v1/volume").s), 0);
-	assert_int_equal(unlink(scratch_path(&s, "v2/volume").s), 0);
+	assert_int_equal(rename(scratch_path(&s, "store/popstore").s,
+				scratch_path(&s, "store/popstore.begun").s),
+			 0);
+	assert_int_equal(unlink(scratch_path(&s, "store/popstore.copy").s), 0);
+	lose_marks(&s, "v1/volume");
+	lose_marks(&s, "v2/volume");
 	scratch_ok(store_init(s.set, &e_));
 	scratch_ok(store_open(s.set, &s.store, &e_));
 	/* numbers once taken stay taken */
@@ -165,6 +178,14 @@ static void a_volume_that_is_not_mounted_is_refused(void **state UNUSED)
 	assert_int_equal(open_store(&s, &e), -1);
 	assert_int_equal(e.class, ERR_TEMP);
 	assert_non_null(strstr(e.text, "has no volume mark: is its disk mounted?"));
+	assert_int_equal(rmdir(scratch_path(&s, "v1").s), 0);
+	assert_int_equal(open_store(&s, &e), -1);
+	assert_int_equal(e.class, ERR_TEMP);
+	assert_non_null(strstr(e.text, "v1: No such file or directory: is its disk"));
+	assert_non_null(strstr(e.text, "starts without it when store.volumes does not"));
+	/* and so it does */
+	scratch_configure(&s, "", "");
+	assert_int_equal(open_store(&s, &e), 0);
 	scratch_end(&s);
 }
 
@@ -200,22 +221,84 @@ static void one_volume_twice_is_refused(void **state UNUSED)
 	scratch_end(&s);
 }
 
-static void a_damaged_mark_is_refused(void **state UNUSED)
+static void a_number_is_not_given_twice_though_its_record_is_lost(void **state UNUSED)
 {
-	static const char *const marks[] = {"store/popstore", "v1/volume"};
+	struct scratch s;
+
+	scratch_begin_with(&s, "volumes = {%s/v1, %s/v2}", "");
+	again(&s, "volumes = {%s/v3, %s/v1, %s/v2}");
+	assert_int_equal(unlink(scratch_path(&s, "store/volumes/1").s), 0);
+	scratch_flip(&s, "store/volumes/2", 30);
+	scratch_ok(store_init(s.set, &e_));
+	scratch_ok(store_open(s.set, &s.store, &e_));
+	assert_int_equal(volume_of(&s, "v1"), 1);
+	assert_int_equal(volume_of(&s, "v2"), 2);
+	assert_int_equal(volume_of(&s, "v3"), 3);
+	scratch_end(&s);
+}
+
+/* Its messages would all be looked for under another number. */
+static void a_volume_that_lost_its_marks_gets_no_new_number(void **state UNUSED)
+{
+	struct account alice;
+	struct scratch s;
+	struct err e;
+
+	scratch_begin_with(&s, "volumes = {%s/v1}", "");
+	alice = scratch_account(&s, "alice@example.org");
+	scratch_deliver(&s, &alice, letter);
+	store_close(&s.store);
+	lose_marks(&s, "v1/volume");
+	assert_int_equal(open_store(&s, &e), -1);
+	assert_int_equal(store_init(s.set, &e), -1);
+	assert_int_equal(e.class, ERR_PERM);
+	assert_non_null(strstr(e.text, "has lost its volume mark, and holds messages"));
+	scratch_end(&s);
+}
+
+static void a_root_that_lost_its_marks_gets_its_id_back(void **state UNUSED)
+{
 	struct scratch s;
 	struct err e;
 
 	scratch_begin_with(&s, "volumes = {%s/v1}", "");
 	store_close(&s.store);
-	for (size_t i = 0; i < countof(marks); i++) {
-		scratch_flip(&s, marks[i], 25);
-		assert_int_equal(open_store(&s, &e), -1);
-		assert_null(s.store);
-		assert_int_equal(store_init(s.set, &e), -1);
-		scratch_flip(&s, marks[i], 25);
-	}
+	lose_marks(&s, "store/popstore");
+	assert_int_equal(open_store(&s, &e), -1);
+	assert_non_null(strstr(e.text, "is no popstore: is its disk mounted?"));
+	scratch_ok(store_init(s.set, &e_));
 	scratch_ok(store_open(s.set, &s.store, &e_));
+	assert_int_equal(volume_of(&s, "v1"), 1);
+	scratch_end(&s);
+}
+
+/* It would be made another store than they belong to. */
+static void a_root_without_mark_and_volumes_is_refused(void **state UNUSED)
+{
+	struct scratch s;
+	struct err e;
+
+	scratch_begin_with(&s, "volumes = {%s/v1}", "");
+	again(&s, "");
+	lose_marks(&s, "store/popstore");
+	assert_int_equal(store_init(s.set, &e), -1);
+	assert_non_null(strstr(e.text, "has lost its mark, and no volume tells"));
+	assert_false(scratch_exists(&s, "store/popstore.begun"));
+	scratch_end(&s);
+}
+
+/* It is the directory under a disk that is not mounted. */
+static void another_root_does_not_get_the_volumes(void **state UNUSED)
+{
+	struct scratch s;
+	struct err e;
+
+	scratch_begin_with(&s, "volumes = {%s/v1}", "");
+	store_close(&s.store);
+	assert_int_equal(
+		rename(scratch_path(&s, "store").s, scratch_path(&s, "elsewhere").s), 0);
+	assert_int_equal(store_init(s.set, &e), -1);
+	assert_non_null(strstr(e.text, "v1 belongs to another store"));
 	scratch_end(&s);
 }
 
@@ -310,7 +393,11 @@ int main(void)
 		cmocka_unit_test(a_volume_that_is_not_mounted_is_refused),
 		cmocka_unit_test(anothers_volume_is_refused),
 		cmocka_unit_test(one_volume_twice_is_refused),
-		cmocka_unit_test(a_damaged_mark_is_refused),
+		cmocka_unit_test(a_number_is_not_given_twice_though_its_record_is_lost),
+		cmocka_unit_test(a_volume_that_lost_its_marks_gets_no_new_number),
+		cmocka_unit_test(a_root_that_lost_its_marks_gets_its_id_back),
+		cmocka_unit_test(a_root_without_mark_and_volumes_is_refused),
+		cmocka_unit_test(another_root_does_not_get_the_volumes),
 		cmocka_unit_test(messages_go_to_the_volumes_in_turn),
 		cmocka_unit_test(what_is_in_the_root_stays_readable),
 		cmocka_unit_test(a_clean_end_leaves_nothing_to_recover),

@@ -12,6 +12,8 @@
 #ifndef SYSCALLS_H
 #define SYSCALLS_H
 
+#include <fcntl.h>
+#include <stdarg.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -22,7 +24,9 @@ enum { SYSCALLS_MAX = 100000 };
 
 static char syscalls_seen[SYSCALLS_MAX];
 static atomic_size_t syscalls_n;
-static atomic_bool syscalls_fail_sync; /* EIO, until it is false again */
+static atomic_bool syscalls_fail_sync;  /* EIO, until it is false again */
+static atomic_int syscalls_good_syncs;  /* so many are done before one fails */
+static atomic_bool syscalls_no_tmpfile; /* every file has a name, as on NFS */
 
 static inline void syscalls_forget(void)
 {
@@ -50,7 +54,8 @@ static void note(char c)
 static int sync_or_fail(char c, long number, int fd)
 {
 	note(c);
-	if (atomic_load(&syscalls_fail_sync)) {
+	if (atomic_load(&syscalls_fail_sync) &&
+	    atomic_fetch_sub(&syscalls_good_syncs, 1) <= 0) {
 		errno = EIO;
 		return -1;
 	}
@@ -70,6 +75,21 @@ int fdatasync(int fd)
 int syncfs(int fd)
 {
 	return sync_or_fail('S', SYS_syncfs, fd);
+}
+
+int openat(int dir, const char *path, int flags, ...)
+{
+	va_list ap;
+	mode_t mode;
+
+	va_start(ap, flags);
+	mode = (flags & (O_CREAT | O_TMPFILE)) ? va_arg(ap, mode_t) : 0;
+	va_end(ap);
+	if ((flags & O_TMPFILE) == O_TMPFILE && atomic_load(&syscalls_no_tmpfile)) {
+		errno = EOPNOTSUPP;
+		return -1;
+	}
+	return (int)syscall(SYS_openat, dir, path, flags, mode);
 }
 
 ssize_t pwrite(int fd, const void *p, size_t n, off_t at)

@@ -320,6 +320,119 @@ static void recovery_retires_a_damaged_number(void **state)
 	writer_close(&w);
 }
 
+static void lose_record(struct bench *b, unsigned n)
+{
+	char path[64];
+
+	snprintf(path, sizeof path, "store/writers/%u", n);
+	assert_int_equal(unlink(scratch_path(&b->s, path).s), 0);
+}
+
+/* The lease says that there was one. */
+static void recovery_looks_for_a_record_that_is_lost(void **state)
+{
+	struct bench *b = *state;
+	struct writer_state left;
+	struct writer *w = begin(b);
+	uint64_t id = next(w, true);
+
+	/* its holder is alive, and writes it again */
+	lose_record(b, 0);
+	assert_int_equal(dead(b, true, NULL), 0);
+	assert_false(writer_has_settled(b->root, id));
+	writer_done(w, id);
+	writer_close(&w);
+	assert_true(writer_has_settled(b->root, id));
+	w = begin(b);
+	assert_int_equal(number(w), 1);
+	writer_close(&w);
+	/* one that cannot finish leaves nothing that looks like an end */
+	assert_int_equal(dead(b, false, NULL), 1);
+	assert_int_equal(dead(b, true, &left), 1);
+	assert_int_equal(left.number, 0);
+	assert_int_equal(left.checkpoint_ms, 0);
+	assert_true(left.until_ms == ID_LAST_MS);
+	assert_string_equal(left.mount, "");
+	assert_int_equal(dead(b, true, NULL), 0);
+	/* not before all the ids are past that it may have reserved */
+	assert_true(writer_checkpoint_of(b->root, 0) > clock_unix_ms());
+	assert_true(writer_checkpoint_of(b->root, 0) <= clock_unix_ms() + 60 * 1000);
+}
+
+/* Nor is a lease that was made a moment ago one of a record that is lost. */
+static void a_lease_that_is_new_is_none_of_a_lost_record(void **state)
+{
+	struct bench *b = *state;
+	struct storage_lease *lease;
+	struct writer *w;
+
+	scratch_ok(storage_lease_take(b->root, "writers/0.lease", &lease, &e_));
+	storage_lease_drop(&lease);
+	assert_false(writer_is_of_now(b->root, 7));
+	assert_false(scratch_exists(&b->s, "store/writers/7.lease"));
+	assert_int_equal(dead(b, true, NULL), 0);
+	w = begin(b);
+	assert_int_equal(number(w), 0);
+	writer_close(&w);
+}
+
+/* Each is whole, and says the wrong thing of the other one's messages. */
+static void records_that_were_exchanged_are_damaged(void **state)
+{
+	static const char *const paths[] = {"store/writers/0", "store/writers/1",
+					    "store/writers/2"};
+	struct bench *b = *state;
+	struct writer *one = begin(b), *other = begin(b);
+	static const int moves[][2] = {{0, 2}, {1, 0}, {2, 1}};
+
+	next(one, true);
+	writer_close(&one);
+	writer_close(&other);
+	for (size_t i = 0; i < countof(moves); i++)
+		assert_int_equal(rename(scratch_path(&b->s, paths[moves[i][0]]).s,
+					scratch_path(&b->s, paths[moves[i][1]]).s),
+				 0);
+	assert_int_equal(writer_checkpoint_of(b->root, 0), 0);
+	assert_int_equal(dead(b, true, NULL), 2);
+	assert_int_equal(dead(b, true, NULL), 0);
+}
+
+struct open_writers {
+	size_t n, bad;
+};
+
+static void see_open(const struct writer_state *w, bool held, const struct err *why,
+		     void *ctx)
+{
+	struct open_writers *o = ctx;
+
+	assert_false(held);
+	assert_true(why == NULL || w->checkpoint_ms == 0);
+	o->n++;
+	o->bad += why != NULL;
+}
+
+static void what_is_lost_or_damaged_is_told(void **state)
+{
+	struct bench *b = *state;
+	struct open_writers o = {0};
+	struct writer *w[3];
+
+	for (size_t i = 0; i < countof(w); i++)
+		w[i] = begin(b);
+	for (size_t i = 0; i < countof(w); i++) {
+		next(w[i], true); /* it stays open */
+		writer_close(&w[i]);
+	}
+	lose_record(b, 1);
+	scratch_flip(&b->s, "store/writers/2", 30);
+	scratch_write(&b->s, "store/writers/3.leash", STR(""));
+	scratch_write(&b->s, "store/writers/4096.lease", STR(""));
+	scratch_ok(writer_each_open(b->root, see_open, &o, &e_));
+	assert_int_equal(o.n, 3);
+	assert_int_equal(o.bad, 2);
+}
+
 /* ---- checkpoints --------------------------------------------------------------------------- */
 
 struct syncs {
@@ -443,6 +556,10 @@ int main(void)
 		TEST(after_an_unclean_end_recovery_comes_first),
 		TEST(one_that_lives_is_not_dead),
 		TEST(recovery_retires_a_damaged_number),
+		TEST(recovery_looks_for_a_record_that_is_lost),
+		TEST(a_lease_that_is_new_is_none_of_a_lost_record),
+		TEST(records_that_were_exchanged_are_damaged),
+		TEST(what_is_lost_or_damaged_is_told),
 		TEST(a_checkpoint_is_for_deliveries),
 		TEST(a_checkpoint_stops_before_what_still_runs),
 		TEST(a_delivery_during_the_sync_is_for_the_next_one),

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: ISC */
+#include "authd/cache.h"
+
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+#include <openssl/rand.h>
+#include <pthread.h>
+#include <string.h>
+
+enum { WAYS = 8, KEY_OCTETS = 32, SUM_OCTETS = 32 };
+
+struct entry {
+	unsigned char sum[SUM_OCTETS];
+	uint64_t until_ms, used_ms; /* used_ms 0: free */
+	struct cache_value value;
+};
+
+struct cache {
+	pthread_mutex_t lock;
+	unsigned char key[KEY_OCTETS];
+	struct entry *entries;
+	size_t sets;
+	struct cache_state state;
+};
+
+struct cache *cache_new(size_t entries)
+{
+	struct cache *c = xalloc(sizeof *c);
+
+	c->sets = (entries + WAYS - 1) / WAYS;
+	c->entries = xalloc(c->sets * WAYS * sizeof *c->entries);
+	must(RAND_bytes(c->key, sizeof c->key) == 1);
+	must(pthread_mutex_init(&c->lock, NULL) == 0);
+	return c;
+}
+
+void cache_free(struct cache **c)
+{
+	if (*c == NULL)
+		return;
+	OPENSSL_cleanse((*c)->key, sizeof(*c)->key);
+	OPENSSL_cleanse((*c)->entries, (*c)->sets * WAYS * sizeof(struct entry));
+	xfree(&(*c)->entries);
+	pthread_mutex_destroy(&(*c)->lock);
+	xfree(c);
+}
+
+/* sum_of - the password's under the name's, so that no two pairs are one text */
+static void sum_of(const struct cache *c, struct str name, struct str password,
+		   unsigned char out[SUM_OCTETS])
+{
+	unsigned char name_sum[SUM_OCTETS];
+	unsigned n = 0;
+
+	must(HMAC(EVP_sha256(), c->key, KEY_OCTETS, (const unsigned char *)name.p, name.n,
+		  name_sum, &n) != NULL);
+	must(HMAC(EVP_sha256(), name_sum, SUM_OCTETS, (const unsigned char *)password.p,
+		  password.n, out, &n) != NULL &&
+	     n == SUM_OCTETS);
+}
+
+static struct entry *set_of(struct cache *c, const unsigned char sum[SUM_OCTETS])
+{
+	uint64_t number;
+
+	memcpy(&number, sum, sizeof number);
+	return &c->entries[number % c->sets * WAYS];
+}
+
+/* find - the entry of this sum, or NULL */
+static struct entry *find(struct entry *set, const unsigned char sum[SUM_OCTETS])
+{
+	for (size_t i = 0; i < WAYS; i++)
+		if (set[i].used_ms != 0 &&
+		    CRYPTO_memcmp(set[i].sum, sum, SUM_OCTETS) == 0)
+			return &set[i];
+	return NULL;
+}
+
+static struct entry *place(struct cache *c, struct entry *set)
+{
+	struct entry *oldest = set;
+
+	for (size_t i = 1; i < WAYS; i++)
+		if (set[i].used_ms < oldest->used_ms)
+			oldest = &set[i];
+	c->state.entries += oldest->used_ms == 0;
+	return oldest;
+}
+
+void cache_put(struct cache *c, struct str name, struct str password,
+	       const struct cache_value *v, uint64_t now_ms, uint64_t until_ms)
+{
+	struct entry new = {
+		.until_ms = until_ms, .used_ms = now_ms ? now_ms : 1, .value = *v};
+
+	sum_of(c, name, password, new.sum);
+	must(pthread_mutex_lock(&c->lock) == 0);
+
+	struct entry *set = set_of(c, new.sum);
+	struct entry *old = find(set, new.sum);
+
+	if (old == NULL)
+		old = place(c, set);
+	*old = new;
+	must(pthread_mutex_unlock(&c->lock) == 0);
+}
+
+bool cache_find(struct cache *c, struct str name, struct str password, uint64_t now_ms,
+		struct cache_value *out)
+{
+	unsigned char sum[SUM_OCTETS];
+
+	sum_of(c, name, password, sum);
+	must(pthread_mutex_lock(&c->lock) == 0);
+
+	struct entry *x = find(set_of(c, sum), sum);
+	bool found = x != NULL && now_ms < x->until_ms;
+
+	if (found) {
+		*out = x->value;
+		x->used_ms = now_ms ? now_ms : 1;
+		c->state.hits++;
+	} else {
+		c->state.misses++;
+	}
+	must(pthread_mutex_unlock(&c->lock) == 0);
+	return found;
+}
+
+void cache_get_state(struct cache *c, struct cache_state *out)
+{
+	must(pthread_mutex_lock(&c->lock) == 0);
+	*out = c->state;
+	must(pthread_mutex_unlock(&c->lock) == 0);
+}

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * popstore-authd - glue: arguments, settings, and one thread a conversation
+ */
+#include "authd/conversation.h"
+#include "authd/mux_session.h"
+#include "authd/report.h"
+#include "lib/log.h"
+#include "lib/program.h"
+#include "lib/server.h"
+#include "store/role.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sysexits.h>
+
+#define PROGRAM "popstore-authd"
+
+enum protocol { OURS, FOREIGN, SASLAUTHD };
+
+static void serve(struct conn *c, int protocol, void *ctx)
+{
+	const struct report *r = ctx;
+
+	if (protocol == SASLAUTHD)
+		mux_session_run(r->judge, c);
+	else
+		conversation_run(r->judge, c, protocol == FOREIGN);
+}
+
+static int enter(void *ctx, struct err *e)
+{
+	const struct report *r = ctx;
+
+	return role_enter(ROLE_AUTHD, r->judge->set, e);
+}
+
+static void tick(void *ctx)
+{
+	report_write(ctx);
+}
+
+static int listen_and_serve(struct report *r, struct err *e)
+{
+	const struct settings *set = r->judge->set;
+	const struct server_listen listen[] = {
+		{.name = "auth",
+		 .addresses = set->auth.listen.v,
+		 .n = set->auth.listen.n,
+		 .protocol = FOREIGN},
+		{.name = "saslauthd",
+		 .addresses = set->auth.saslauthd_listen.v,
+		 .n = set->auth.saslauthd_listen.n,
+		 .protocol = SASLAUTHD},
+		{.name = "auth.take", .protocol = OURS, .handoff = true},
+	};
+	const struct server server = {
+		.program = PROGRAM,
+		.listen = listen,
+		.n_listen = countof(listen),
+		.max_connections = (uint32_t)set->auth.max_connections,
+		.idle_ms = CONVERSATION_IDLE_MS,
+		.session = serve, /* nothing can be said to one conversation too many */
+		.enter = enter,
+		.tick = tick,
+		.tick_ms = REPORT_TICK_MS,
+		.ctx = r,
+	};
+
+	return server_run(&server, e);
+}
+
+/* keep_replays - Kerberos remembers what it has seen in a file, by default in /var/tmp, where
+ * this process may not write */
+static void keep_replays(const struct settings *set)
+{
+	char name[PATH_MAX];
+
+	snprintf(name, sizeof name, "file2:%s/authd/replays", set->store.root);
+	setenv("KRB5RCACHENAME", name, 0);
+}
+
+static int run(const char *file, struct err *e)
+{
+	struct settings *set;
+	struct store *st = NULL;
+	struct judge j;
+	struct report r;
+
+	if (settings_read(file, &set, e) < 0)
+		return -1;
+	settings_log(set, PROGRAM);
+	keep_replays(set);
+
+	int rc = store_open(set, &st, e);
+
+	if (rc == 0 && judge_init(&j, set, st, e) < 0)
+		rc = -1;
+	else if (rc == 0) {
+		report_init(&r, &j);
+		rc = listen_and_serve(&r, e);
+		report_fini(&r);
+		judge_fini(&j);
+	}
+	store_close(&st);
+	settings_free(&set);
+	return rc;
+}
+
+int main(int argc, char **argv)
+{
+	const char *file;
+	struct err e;
+	int status;
+
+	if (!program_arguments(PROGRAM, argc, argv, &file, &status))
+		return status;
+	if (run(file, &e) == 0)
+		return EX_OK;
+	log_event(LOG_LV_ERROR, "auth.start.failed", kv_err(&e));
+	return err_exit_status(&e);
+}

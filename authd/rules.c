@@ -1,0 +1,313 @@
+/* SPDX-License-Identifier: ISC */
+#include "authd/rules.h"
+
+#include <arpa/inet.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+
+struct rules {
+	struct rule *v;
+	size_t n;
+};
+
+/* ---- parsing ------------------------------------------------------------------------ */
+
+static int wrong(struct err *e, const char *what, struct str value)
+{
+	return err_set(e, ERR_PERM, "5.3.5", "\"" STR_FMT "\" is no %s", STR_ARG(value),
+		       what);
+}
+
+static int copy(char *to, size_t size, struct str value, const char *what, struct err *e)
+{
+	if (value.n >= size)
+		return wrong(e, what, value);
+	snprintf(to, size, STR_FMT, STR_ARG(value));
+	return 0;
+}
+
+static int yes_or_no(struct str value, bool *out, struct err *e)
+{
+	*out = str_eq(value, STR("yes"));
+	return *out || str_eq(value, STR("no")) ? 0 : wrong(e, "yes or no", value);
+}
+
+static int parse_service(struct rule *r, struct str value, struct err *e)
+{
+	return copy(r->service, sizeof r->service, value, "service", e);
+}
+
+/* ipv6_of - "[0:0::1]" as a socket names itself; false: it is no such thing */
+static bool ipv6_of(struct str host, char out[INET6_ADDRSTRLEN])
+{
+	char text[INET6_ADDRSTRLEN];
+	struct in6_addr a;
+
+	if (host.n < 2 || host.p[0] != '[' || host.n - 2 >= sizeof text)
+		return false;
+	snprintf(text, sizeof text, STR_FMT, (int)host.n - 2, host.p + 1);
+	return inet_pton(AF_INET6, text, &a) == 1 &&
+	       inet_ntop(AF_INET6, &a, out, INET6_ADDRSTRLEN) != NULL;
+}
+
+/* parse_listen - as lib/server.h has it, and told to us as server_address() has it */
+static int parse_listen(struct rule *r, struct str value, struct err *e)
+{
+	const char *colon = memrchr(value.p, ':', value.n);
+	struct str host = {value.p, colon != NULL ? (size_t)(colon - value.p) : 0};
+	struct str port = {value.p + host.n, value.n - host.n};
+	char ipv6[INET6_ADDRSTRLEN] = "::";
+
+	if (!str_eq(host, STR("*")) && !ipv6_of(host, ipv6))
+		return copy(r->listen, sizeof r->listen, value, "address", e);
+	if (port.n > 6)
+		return wrong(e, "address", value);
+	snprintf(r->listen, sizeof r->listen, "[%s]" STR_FMT, ipv6, STR_ARG(port));
+	return 0;
+}
+
+static int parse_client(struct rule *r, struct str value, struct err *e)
+{
+	return network_parse_list(value, r->clients, RULE_LIST, &r->n_clients, e);
+}
+
+static int parse_domain(struct rule *r, struct str value, struct err *e)
+{
+	while (value.n > 0) {
+		struct str one = str_cut(&value, ',');
+
+		if (r->n_domains == RULE_LIST)
+			return err_set(e, ERR_PERM, "5.3.5", "more than %d domains",
+				       RULE_LIST);
+		if (name_domain(one, &r->domains[r->n_domains++], e) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int parse_tls(struct rule *r, struct str value, struct err *e)
+{
+	r->tls_asked = true;
+	return yes_or_no(value, &r->tls, e);
+}
+
+static int parse_sources(struct rule *r, struct str value, struct err *e)
+{
+	while (value.n > 0) {
+		struct str one = str_cut(&value, ',');
+
+		if (r->n_sources == RULE_SOURCES)
+			return err_set(e, ERR_PERM, "5.3.5", "more than %d sources",
+				       RULE_SOURCES);
+		if (source_parse(one, &r->sources[r->n_sources++], e) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int parse_mechanisms(struct rule *r, struct str value, struct err *e)
+{
+	while (value.n > 0) {
+		struct str one = str_cut(&value, ',');
+		unsigned m = mechanism_find(one);
+
+		if (m == MECHANISMS)
+			return wrong(e, "mechanism", one);
+		r->mechanisms |= MECHANISM_BIT(m);
+	}
+	return 0;
+}
+
+static int parse_transition(struct rule *r, struct str value, struct err *e)
+{
+	return yes_or_no(value, &r->transition, e);
+}
+
+static const struct {
+	struct str word;
+	int (*parse)(struct rule *r, struct str value, struct err *e);
+} words[] = {
+	/* clang-format off */
+	{STR_INIT("service"),    parse_service},
+	{STR_INIT("listen"),     parse_listen},
+	{STR_INIT("client"),     parse_client},
+	{STR_INIT("domain"),     parse_domain},
+	{STR_INIT("tls"),        parse_tls},
+	{STR_INIT("sources"),    parse_sources},
+	{STR_INIT("mechanisms"), parse_mechanisms},
+	{STR_INIT("transition"), parse_transition},
+	/* clang-format on */
+};
+
+static int parse_word(struct rule *r, unsigned *seen, struct str word, struct str value,
+		      struct err *e)
+{
+	for (unsigned i = 0; i < countof(words); i++) {
+		if (!str_eq(word, words[i].word))
+			continue;
+		if (*seen & 1U << i)
+			return err_set(e, ERR_PERM, "5.3.5", "it says " STR_FMT " twice",
+				       STR_ARG(word));
+		if (value.n == 0)
+			return err_set(e, ERR_PERM, "5.3.5", "nothing follows " STR_FMT,
+				       STR_ARG(word));
+		*seen |= 1U << i;
+		return words[i].parse(r, value, e);
+	}
+	return wrong(e, "word of a rule", word);
+}
+
+/* next - the next word, whatever blanks there are between them */
+static struct str next(struct str *rest)
+{
+	*rest = str_trim(*rest);
+	return str_word(rest);
+}
+
+static void set_defaults(struct rule *r)
+{
+	struct err ignored;
+
+	if (r->mechanisms == 0)
+		r->mechanisms = mechanism_defaults();
+	if (r->n_sources == 0)
+		must(source_parse(STR("secret"), &r->sources[r->n_sources++], &ignored) ==
+		     0);
+}
+
+static int parse_rule(struct rule *r, struct str text, struct err *e)
+{
+	unsigned seen = 0;
+
+	while (str_trim(text).n > 0) {
+		struct str word = next(&text);
+		struct str value = next(&text);
+
+		if (parse_word(r, &seen, word, value, e) < 0)
+			return -1;
+	}
+	set_defaults(r);
+	return 0;
+}
+
+int rules_new(const struct conf_list *list, struct rules **out, struct err *e)
+{
+	struct rules *r = xalloc(sizeof *r);
+
+	*out = NULL;
+	if (list->n > RULES_MAX) {
+		xfree(&r);
+		return err_set(e, ERR_PERM, "5.3.5", "auth.rules: more than %d rules",
+			       RULES_MAX);
+	}
+	r->v = xalloc((list->n + 1) * sizeof *r->v);
+	for (r->n = 0; r->n < list->n; r->n++)
+		if (parse_rule(&r->v[r->n], str_of(list->v[r->n]), e) < 0) {
+			err_add(e, "auth.rules, rule %zu \"%.80s\"", r->n + 1,
+				list->v[r->n]);
+			rules_free(&r);
+			return -1;
+		}
+	*out = r;
+	return 0;
+}
+
+void rules_free(struct rules **r)
+{
+	if (*r != NULL)
+		xfree(&(*r)->v);
+	xfree(r);
+}
+
+/* ---- asking ------------------------------------------------------------------------- */
+
+static struct rule defaults;
+static pthread_once_t defaults_once = PTHREAD_ONCE_INIT;
+
+static void make_defaults(void)
+{
+	set_defaults(&defaults);
+}
+
+const struct rule *rules_default(void)
+{
+	must(pthread_once(&defaults_once, make_defaults) == 0);
+	return &defaults;
+}
+
+bool rule_asks_secret(const struct rule *r)
+{
+	for (size_t i = 0; i < r->n_sources; i++)
+		if (source_is_secret(&r->sources[i]))
+			return true;
+	return false;
+}
+
+static bool has_domain(const struct rule *r, struct str domain)
+{
+	for (size_t i = 0; i < r->n_domains; i++)
+		if (str_eq(domain, str_of(r->domains[i].s)))
+			return true;
+	return r->n_domains == 0;
+}
+
+static bool has_client(const struct rule *r, const char *client)
+{
+	struct network_address address;
+
+	if (r->n_clients == 0)
+		return true;
+	return network_parse_address(str_of(client), &address) &&
+	       network_any_has(r->clients, r->n_clients, &address);
+}
+
+/* fits - all but the domain */
+static bool fits(const struct rule *r, const struct question *q)
+{
+	return (r->service[0] == '\0' || strcmp(r->service, q->service) == 0) &&
+	       (r->listen[0] == '\0' || strcmp(r->listen, q->server) == 0) &&
+	       (!r->tls_asked || r->tls == q->tls) && has_client(r, q->client);
+}
+
+const struct rule *rules_find(const struct rules *r, const struct question *q,
+			      struct str domain)
+{
+	for (size_t i = 0; i < r->n; i++)
+		if (fits(&r->v[i], q) && has_domain(&r->v[i], domain))
+			return &r->v[i];
+	return rules_default();
+}
+
+unsigned rules_mechanisms(const struct rules *r, const struct question *q)
+{
+	unsigned set = 0;
+
+	for (size_t i = 0; i < r->n; i++) {
+		if (!fits(&r->v[i], q))
+			continue;
+		set |= r->v[i].mechanisms;
+		if (r->v[i].n_domains == 0)
+			return set;
+	}
+	return set | rules_default()->mechanisms;
+}
+
+unsigned rules_all_mechanisms(const struct rules *r)
+{
+	unsigned set = rules_default()->mechanisms;
+
+	for (size_t i = 0; i < r->n; i++)
+		set |= r->v[i].mechanisms;
+	return set;
+}
+
+const struct source *rules_source(const struct rules *r, size_t i)
+{
+	for (size_t k = 0; k < r->n; k++) {
+		if (i < r->v[k].n_sources)
+			return &r->v[k].sources[i];
+		i -= r->v[k].n_sources;
+	}
+	return NULL;
+}

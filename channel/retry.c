@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: ISC */
+#include "channel/retry.h"
+
+#include "lib/buf.h"
+#include "mail/received.h"
+
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+
+enum { SHA256_OCTETS = 32 };
+
+/* BEGINNING collects the first octets; after them it is clear whether there will be a
+ * key. */
+enum state { BEGINNING, SUMMING, NO_KEY };
+
+struct retry {
+	enum state state;
+	struct retry_says says;
+	struct buf first;
+	uint64_t queued_ms;
+	EVP_MD *sha256;
+	EVP_MD_CTX *sum;
+};
+
+struct retry *retry_new(void)
+{
+	struct retry *r = xalloc(sizeof *r);
+
+	/* Nothing of openssl.cnf is for us, and threads may hash while the process ends. */
+	must(OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG | OPENSSL_INIT_NO_ATEXIT,
+				 NULL) == 1);
+	r->state = NO_KEY;
+	r->sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
+	r->sum = EVP_MD_CTX_new();
+	must(r->sha256 != NULL && r->sum != NULL);
+	buf_init(&r->first, RETRY_FIRST_OCTETS);
+	return r;
+}
+
+void retry_free(struct retry **r)
+{
+	if (*r == NULL)
+		return;
+	EVP_MD_free((*r)->sha256);
+	EVP_MD_CTX_free((*r)->sum);
+	buf_fini(&(*r)->first);
+	xfree(r);
+}
+
+void retry_begin(struct retry *r, const struct retry_says *says)
+{
+	buf_clear(&r->first);
+	r->says = *says;
+	r->state = BEGINNING;
+}
+
+static void add(struct retry *r, struct str s)
+{
+	must(EVP_DigestUpdate(r->sum, s.p, s.n) == 1);
+}
+
+/* is_own - the line was written by the MTA that speaks to us */
+static bool is_own(const struct retry_says *says, const struct received *line)
+{
+	return str_ieq(line->by, says->peer_name) || str_eq(line->id, says->ident);
+}
+
+/* decide - there is a key, or there is none */
+static void decide(struct retry *r)
+{
+	struct received line;
+
+	r->state = NO_KEY;
+	if (!received_first(buf_str(&r->first), &line) || !is_own(&r->says, &line))
+		return;
+	r->state = SUMMING;
+	r->queued_ms = line.unix_ms;
+	must(EVP_DigestInit_ex2(r->sum, r->sha256, NULL) == 1);
+	/* Neither sender nor id can hold a LF. */
+	add(r, r->says.sender);
+	add(r, STR("\n"));
+	add(r, line.id);
+	add(r, STR("\n"));
+	add(r, buf_str(&r->first));
+}
+
+void retry_feed(struct retry *r, struct str stored)
+{
+	struct str first = stored;
+
+	if (r->state == BEGINNING) {
+		if (first.n > RETRY_FIRST_OCTETS - r->first.n)
+			first.n = RETRY_FIRST_OCTETS - r->first.n;
+		buf_put(&r->first, first);
+		stored = (struct str){stored.p + first.n, stored.n - first.n};
+		if (stored.n > 0)
+			decide(r);
+	}
+	if (r->state == SUMMING)
+		add(r, stored);
+}
+
+static uint64_t number(const unsigned char *p)
+{
+	uint64_t n = 0;
+
+	for (int i = 0; i < 8; i++)
+		n = n << 8 | p[i];
+	return n;
+}
+
+bool retry_key(struct retry *r, struct retry_key *key, uint64_t *queued_ms)
+{
+	unsigned char sum[SHA256_OCTETS];
+
+	if (r->state == BEGINNING)
+		decide(r);
+	if (r->state != SUMMING)
+		return false;
+	r->state = NO_KEY;
+	must(EVP_DigestFinal_ex(r->sum, sum, NULL) == 1);
+	*key = (struct retry_key){number(sum), number(sum + 8)};
+	*queued_ms = r->queued_ms;
+	return true;
+}

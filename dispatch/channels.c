@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: ISC */
+#include "dispatch/channels.h"
+
+#include "lib/handoff.h"
+#include "lib/ticket.h"
+
+#include <unistd.h>
+
+static const struct {
+	const char *give, *take;
+} names[CHANNEL_COUNT] = {
+	[CHANNEL_SESSION] = {"session.give", "session.take"},
+	[CHANNEL_AUTH] = {"auth.give", "auth.take"},
+	[CHANNEL_SUBMIT] = {"submit.give", "submit.take"},
+};
+
+int channels_open(struct channels *c, struct err *e)
+{
+	for (size_t i = 0; i < CHANNEL_COUNT; i++) {
+		c->give[i] = (struct listening){.section = names[i].give, .fd = -1};
+		c->take[i] = (struct listening){.section = names[i].take, .fd = -1};
+	}
+	c->ticket = (struct listening){.section = "ticket", .fd = -1};
+	for (size_t i = 0; i < CHANNEL_COUNT; i++)
+		if (handoff_pair(&c->give[i].fd, &c->take[i].fd, e) < 0)
+			return -1;
+	return ticket_key_make(&c->ticket.fd, e);
+}
+
+static void close_end(struct listening *l)
+{
+	if (l->section != NULL && l->fd >= 0)
+		close(l->fd);
+	l->fd = -1;
+}
+
+void channels_close(struct channels *c)
+{
+	for (size_t i = 0; i < CHANNEL_COUNT; i++) {
+		close_end(&c->give[i]);
+		close_end(&c->take[i]);
+	}
+	close_end(&c->ticket);
+}
+
+size_t channels_of(const struct channels *c, const struct service *service,
+		   const struct listening *out[CHANNEL_ENDS])
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < CHANNEL_COUNT; i++) {
+		if (service->gives & 1u << i)
+			out[n++] = &c->give[i];
+		if (service->takes & 1u << i)
+			out[n++] = &c->take[i];
+	}
+	if (service->signs)
+		out[n++] = &c->ticket;
+	return n;
+}

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * popstore-poppassd - glue: arguments, settings, and one thread a connection
+ */
+#include "lib/log.h"
+#include "lib/program.h"
+#include "lib/server.h"
+#include "passwd/session.h"
+#include "store/role.h"
+
+#include <sysexits.h>
+
+#define PROGRAM "popstore-poppassd"
+
+enum protocol { CLEAR, TLS };
+
+static void serve(struct conn *c, int protocol, void *ctx)
+{
+	poppassd_session(ctx, c, protocol == TLS);
+}
+
+static int enter(void *ctx, struct err *e)
+{
+	const struct poppassd *d = ctx;
+
+	return role_enter(ROLE_POPPASSD, d->set, e);
+}
+
+static int serve_all(const struct poppassd *d, struct err *e)
+{
+	const struct settings *set = d->set;
+	const struct server_listen listen[] = {
+		{.name = "poppassd",
+		 .addresses = set->poppassd.listen.v,
+		 .n = set->poppassd.listen.n,
+		 .protocol = CLEAR},
+		{.name = "poppassds",
+		 .addresses = set->poppassd.tls_listen.v,
+		 .n = set->poppassd.tls_listen.n,
+		 .protocol = TLS},
+	};
+	const struct server server = {
+		.program = PROGRAM,
+		.listen = listen,
+		.n_listen = countof(listen),
+		.max_connections = (uint32_t)set->poppassd.max_connections,
+		.idle_ms = (uint32_t)(set->poppassd.timeout_s * 1000),
+		.busy = STR_INIT("500 too many connections, try again later\r\n"),
+		.session = serve,
+		.enter = enter,
+		.ctx = (void *)(uintptr_t)d,
+	};
+
+	return server_run(&server, e);
+}
+
+static int prepare(struct poppassd *d, struct err *e)
+{
+	int channel;
+
+	if (server_inherited("auth.give", &channel, 1) != 1)
+		return err_set(e, ERR_PERM, "5.3.5",
+			       "no way to popstore-authd: popstored has to start this");
+	d->auth = auth_new(channel);
+	if (tls_context_new(d->set, "poppassd", &d->tls, e) < 0)
+		return -1;
+	if (d->tls == NULL && d->set->poppassd.tls_listen.n > 0)
+		return err_set(e, ERR_PERM, "5.3.5",
+			       "poppassd.tls_listen without tls.certificate");
+	return 0;
+}
+
+static int run(struct poppassd *d, const char *file, struct settings **set, struct err *e)
+{
+	if (settings_read(file, set, e) < 0)
+		return -1;
+	settings_log(*set, PROGRAM);
+	d->set = *set;
+	return prepare(d, e) < 0 ? -1 : serve_all(d, e);
+}
+
+int main(int argc, char **argv)
+{
+	struct settings *set = NULL;
+	struct poppassd d = {0};
+	const char *file;
+	struct err e = {0};
+	int status;
+
+	if (!program_arguments(PROGRAM, argc, argv, &file, &status))
+		return status;
+
+	int rc = run(&d, file, &set, &e);
+
+	if (rc < 0)
+		log_event(LOG_LV_ERROR, "poppassd.start.failed", kv_err(&e));
+	tls_context_free(&d.tls);
+	auth_free(&d.auth);
+	settings_free(&set);
+	return rc < 0 ? err_exit_status(&e) : EX_OK;
+}

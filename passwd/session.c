@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: ISC */
+#include "passwd/session.h"
+
+#include "lib/log.h"
+#include "lib/proxy.h"
+#include "lib/server.h"
+#include "passwd/poppass.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+
+struct session {
+	const struct poppassd *d;
+	struct conn *conn;
+	struct poppass *p;
+	struct auth_peer peer;
+	char client[64]; /* the peer's address alone */
+};
+
+/* ---- who is there ----------------------------------------------------------------- */
+
+/* name_client - "192.0.2.7:1234" or "[2001:db8::1]:1234" without the port, or "unix" */
+static void name_client(struct session *s)
+{
+	struct str text = str_of(s->conn->peer);
+	const char *colon = memrchr(text.p, ':', text.n);
+
+	if (colon != NULL)
+		text.n = (size_t)(colon - text.p);
+	if (text.n >= 2 && text.p[0] == '[' && text.p[text.n - 1] == ']')
+		text = (struct str){text.p + 1, text.n - 2};
+	snprintf(s->client, sizeof s->client, STR_FMT, STR_ARG(text));
+}
+
+static void describe_peer(struct session *s)
+{
+	name_client(s);
+	s->peer = (struct auth_peer){
+		.service = "poppassd",
+		.sid = s->conn->sid,
+		.client = s->client,
+		.server = s->conn->server,
+		.tls = conn_tls(s->conn) != NULL,
+		.loopback = s->conn->loopback,
+	};
+}
+
+static bool may_send_password(const struct session *s)
+{
+	return s->peer.tls || settings_allow_clear(s->d->set, s->peer.loopback);
+}
+
+/* ---- questions to authd ------------------------------------------------------------ */
+
+/* let_pass - the time that authd has a refusal wait; ends early with the connection, its
+ * deadline or the process.  POLLRDHUP, for what was sent ahead is no reason to hurry. */
+static void let_pass(const struct session *s, uint32_t ms)
+{
+	struct pollfd p = {.fd = s->conn->fd, .events = POLLRDHUP};
+	uint64_t end = clock_ms() + ms, now;
+
+	if (s->conn->deadline_ms < end)
+		end = s->conn->deadline_ms;
+	while ((now = clock_ms()) < end)
+		if (poll(&p, 1, (int)(end - now)) > 0)
+			return;
+}
+
+static void log_trouble(const struct session *s, const char *why)
+{
+	log_event(LOG_LV_ERROR, "poppassd.failed", kv_s("sid", s->conn->sid),
+		  kv_s("peer", s->conn->peer), kv_s("why", why));
+}
+
+static void answer_check(struct session *s, const struct auth_answer *a)
+{
+	switch (a->result) {
+	case AUTH_OK:
+	case AUTH_EXPIRED: /* this is where it is changed */
+		poppass_proved(s->p);
+		return;
+	case AUTH_REFUSED:
+		let_pass(s, a->wait_ms);
+		poppass_refused(s->p);
+		return;
+	case AUTH_CHALLENGE:
+	case AUTH_REJECTED:
+	case AUTH_TRY_AGAIN:
+		break;
+	}
+	log_trouble(s, a->why);
+	let_pass(s, a->wait_ms);
+	poppass_try_again(s->p);
+}
+
+static void check(struct session *s)
+{
+	struct auth_answer a;
+
+	auth_answer_init(&a);
+	auth_password(s->d->auth, &s->peer, poppass_user(s->p), poppass_old(s->p), &a);
+	answer_check(s, &a);
+	auth_answer_fini(&a);
+}
+
+static void log_outcome(const struct session *s, const struct auth_answer *a)
+{
+	if (a->result == AUTH_OK)
+		log_event(LOG_LV_INFO, "poppassd.changed", kv_s("sid", s->conn->sid),
+			  kv_s("peer", s->conn->peer), kv_s("account", a->account));
+	else if (a->result == AUTH_REJECTED)
+		log_event(LOG_LV_INFO, "poppassd.rejected", kv_s("sid", s->conn->sid),
+			  kv_s("peer", s->conn->peer), kv_s("why", a->why));
+}
+
+static void answer_change(struct session *s, const struct auth_answer *a)
+{
+	log_outcome(s, a);
+	switch (a->result) {
+	case AUTH_OK:
+		poppass_changed(s->p);
+		return;
+	case AUTH_REJECTED:
+		poppass_rejected(s->p, str_of(a->why));
+		return;
+	case AUTH_REFUSED:
+		let_pass(s, a->wait_ms);
+		poppass_refused(s->p);
+		return;
+	case AUTH_CHALLENGE:
+	case AUTH_EXPIRED:
+	case AUTH_TRY_AGAIN:
+		break;
+	}
+	log_trouble(s, a->why);
+	let_pass(s, a->wait_ms);
+	poppass_try_again(s->p);
+}
+
+/* change - and not be cut within it when the process is told to stop */
+static void change(struct session *s)
+{
+	struct auth_answer a;
+
+	conn_busy(s->conn, true);
+	auth_answer_init(&a);
+	auth_change(s->d->auth, &s->peer, poppass_user(s->p), poppass_old(s->p),
+		    poppass_new_password(s->p), &a);
+	answer_change(s, &a);
+	auth_answer_fini(&a);
+}
+
+/* ---- the connection ----------------------------------------------------------------- */
+
+static int flush(struct session *s, struct err *e)
+{
+	struct buf *out = poppass_output(s->p);
+	int rc = out->n > 0 ? conn_write(s->conn, buf_str(out), false, e) : 0;
+
+	buf_clear(out);
+	conn_busy(s->conn, false);
+	return rc;
+}
+
+static int read_some(struct session *s, struct err *e)
+{
+	struct str in;
+
+	if (!conn_has_input(s->conn)) {
+		if (flush(s, e) < 0)
+			return -1;
+		if (server_stopping())
+			return err_set(e, ERR_PEER, "4.3.2", "stopped");
+	}
+	if (conn_input(s->conn, &in, e) < 0)
+		return -1;
+	conn_consume_secret(s->conn, poppass_feed(s->p, in));
+	return 0;
+}
+
+static int converse(struct session *s, struct err *e)
+{
+	for (;;) {
+		int rc = 0;
+
+		switch (poppass_want(s->p)) {
+		case POPPASS_WANT_INPUT:
+			rc = read_some(s, e);
+			break;
+		case POPPASS_WANT_CHECK:
+			check(s);
+			break;
+		case POPPASS_WANT_CHANGE:
+			change(s);
+			break;
+		case POPPASS_WANT_CLOSE:
+			return flush(s, e);
+		}
+		if (rc < 0)
+			return -1;
+	}
+}
+
+/* greet - -1 when this client is not served */
+static int greet(struct session *s, bool tls, struct err *e)
+{
+	const struct settings *set = s->d->set;
+
+	if (conn_read_proxy(s->conn, &set->poppassd.proxy_networks, e) < 0)
+		return -1;
+	conn_deadline(s->conn, (uint32_t)(set->poppassd.timeout_s * 1000));
+	if (tls && conn_start_tls(s->conn, s->d->tls, e) < 0)
+		return -1;
+	describe_peer(s);
+	if (may_send_password(s))
+		return 0;
+	if (conn_write(s->conn, STR("500 a password in clear text needs TLS here\r\n"),
+		       false, e) < 0)
+		return -1;
+	return err_set(e, ERR_PEER, "5.7.8", "not served without TLS");
+}
+
+void poppassd_session(const struct poppassd *d, struct conn *c, bool tls)
+{
+	struct session s = {.d = d, .conn = c};
+	struct err e = {0};
+	int rc;
+
+	rc = greet(&s, tls, &e);
+	if (rc == 0) {
+		s.p = poppass_new(str_of(d->set->hostname));
+		rc = converse(&s, &e);
+		poppass_free(&s.p);
+	}
+	/* Most of these are probes and port scans. */
+	log_event(LOG_LV_DEBUG, "poppassd.connection", kv_s("sid", c->sid),
+		  kv_s("peer", c->peer), kv_s("end", rc < 0 ? e.text : "said goodbye"));
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * handover - what a login process tells a session process of a connection
+ *
+ *   popstore-pop3-handover 1        lines "key value", an empty line, and then the
+ *   account alice@example.org       octets that were read and not consumed
+ *   uid 17
+ *   ...
+ *
+ * It goes along with the descriptor (lib/handoff.h).  That the account's owner is there, the
+ * session process believes because of the ticket, which authd has signed; it looks the
+ * account up again and compares the incarnation.
+ *
+ * Limits: HANDOVER_UNREAD octets: a login process reads no more at a time.
+ * Tests:  t/unit/popd/handover.c
+ */
+#ifndef HANDOVER_H
+#define HANDOVER_H
+
+#include "lib/buf.h"
+#include "lib/err.h"
+#include "lib/ticket.h"
+#include "popd/capa.h"
+
+enum { HANDOVER_UNREAD = 4096, HANDOVER_ACCOUNT = 320, HANDOVER_MECHANISMS = 512 };
+
+struct handover {
+	char account[HANDOVER_ACCOUNT]; /* canonical */
+	uint64_t uid;
+	char peer[64], sid[16];
+	bool loopback, tls, plaintext;
+	char ticket[TICKET_TEXT_MAX];
+	char mechanisms[HANDOVER_MECHANISMS];
+	struct str unread; /* borrowed */
+};
+
+/* False when something does not fit, or is no text. */
+bool handover_write(const struct handover *h, struct buf *out) MUST_USE;
+/* ERR_TEMP where it is not what handover_write() makes. */
+int handover_read(struct str note, struct handover *out, struct err *e) MUST_USE;
+
+#endif

@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: ISC
+"""sources - who else knows passwords: real Dovecot, saslauthd and sasldb
+
+Users are a dictionary, {"carol@example.org": "her secret 1"}.
+"""
+
+import os
+import subprocess
+
+from . import certificate, place
+from .daemon import Daemon
+from .wire import DEADLINE, free_port, wait_listening, wait_until
+
+DOVECOT = """protocols = pop3 imap
+base_dir = {dir}/run
+state_dir = {dir}/state
+log_path = {dir}/log
+ssl = yes
+ssl_cert = <{dir}/localhost.pem
+ssl_key = <{dir}/localhost.key
+disable_plaintext_auth = no
+auth_mechanisms = plain login
+auth_failure_delay = 0
+first_valid_uid = 1
+mail_location = maildir:{dir}/mail/%u
+service pop3-login {{
+  inet_listener pop3 {{
+    address = 127.0.0.1
+    port = {pop3}
+  }}
+  inet_listener pop3s {{
+    address = 127.0.0.1
+    port = {pop3s}
+  }}
+}}
+service imap-login {{
+  inet_listener imap {{
+    address = 127.0.0.1
+    port = {imap}
+  }}
+  inet_listener imaps {{
+    address = 127.0.0.1
+    port = {imaps}
+  }}
+}}
+service auth {{
+  unix_listener auth-penalty {{
+    mode = 0
+  }}
+}}
+passdb {{
+  driver = passwd-file
+  args = {dir}/users
+}}
+userdb {{
+  driver = static
+  args = uid=65534 gid=65534 home={dir}/mail/%u
+}}
+"""
+
+
+class Dovecot:
+    """POP3 and IMAP, with TLS and without; `.ports` by protocol, `.ca` is its certificate.
+    It makes nobody wait who is wrong."""
+
+    def __init__(self, users):
+        self.dir = place.scratch("dovecot")
+        self.ports = {name: free_port() for name in ("pop3", "pop3s", "imap", "imaps")}
+        self.ca, _ = certificate.make(self.dir, "localhost", "localhost", "127.0.0.1", rsa=True)
+        self._write("users", "".join(f"{u}:{{PLAIN}}{p}::::::\n" for u, p in users.items()))
+        self._write("conf", DOVECOT.format(dir=self.dir, **self.ports))
+        (self.dir / "mail").mkdir()
+        os.chown(self.dir / "mail", 65534, 65534)
+        self.daemon = Daemon([place.tool("dovecot"), "-F", "-c", self.dir / "conf"],
+                             self.dir / "out")
+
+    def _write(self, name, text):
+        (self.dir / name).write_text(text, encoding="utf-8")
+
+    def __enter__(self):
+        self.daemon.start()
+        for port in self.ports.values():
+            wait_listening(f"127.0.0.1:{port}", self.daemon.running)
+        return self
+
+    def __exit__(self, *exc):
+        self.kill()
+        place.discard(self.dir)
+
+    def kill(self):
+        if self.daemon.process is not None:
+            self.daemon.kill()
+
+    def url(self, protocol, options=""):
+        return f"{protocol}://127.0.0.1:{self.ports[protocol]}{options.format(ca=self.ca)}"
+
+
+class Saslauthd:
+    """Its socket is `.socket`."""
+
+    def __init__(self, mechanism, *arguments):
+        self.dir = place.scratch("saslauthd")
+        self.socket = self.dir / "mux"
+        self.daemon = Daemon([place.tool("saslauthd"), "-d", "-n", "2", "-m", self.dir,
+                              "-a", mechanism, *arguments], self.dir / "log")
+
+    def __enter__(self):
+        self.daemon.start()
+        wait_until("saslauthd", self.socket.exists)
+        return self
+
+    def __exit__(self, *exc):
+        self.kill()
+        place.discard(self.dir)
+
+    def kill(self):
+        self.daemon.kill()
+
+
+def sasldb(folder, users):
+    """The file, for the option sasldb_path."""
+    file = folder / "sasldb2"
+    for name, password in users.items():
+        user, realm = name.split("@")
+        subprocess.run([place.tool("saslpasswd2"), "-p", "-c", "-f", file, "-u", realm, user],
+                       input=password, text=True, check=True, timeout=DEADLINE)
+    return file
