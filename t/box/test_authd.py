@@ -213,9 +213,9 @@ def test_a_remembered_password_needs_no_hash(make_authd):
     with s.talk() as c:
         times = []
         for _ in range(4):
-            begin = time.monotonic()
+            begin = cpu_ms(s.daemon.process.pid)
             assert c.password("alice@example.org", PASSWORD).word == "ok"
-            times.append(time.monotonic() - begin)
+            times.append(cpu_ms(s.daemon.process.pid) - begin)
     assert min(times[1:]) < times[0] / 4
 
 
@@ -703,9 +703,8 @@ def test_unknown_and_wrong_take_the_same_time(authd):
                 assert c.password(user, "wrong").word == "refused"
                 times[user].append(cpu_ms(pid) - begin)
     medians = {user: statistics.median(t) for user, t in times.items()}
-    # A hash takes about 1 ms here; without one it would be less than 0.3.
-    assert min(medians.values()) > 0.6, medians
-    assert max(medians.values()) - min(medians.values()) < 1, medians
+    # Of a wrong password the hash is made; without one it would be less than a third.
+    assert max(medians.values()) < 2 * min(medians.values()), medians
 
 
 # ---- the limiter -----------------------------------------------------------------------------
@@ -738,13 +737,15 @@ def test_many_conversations_do_not_beat_it(make_authd):
                     answers.append(answer)
 
     threads = [threading.Thread(target=attack, args=(i,)) for i in range(40)]
+    begin = time.monotonic()
     for t in threads:
         t.start()
     for t in threads:
         t.join()
     assert len(answers) == 200
     told_at_once = [a for a in answers if a.word == "refused" and a.wait_ms < 1000]
-    assert len(told_at_once) <= 10
+    # Every ten seconds a failure is forgiven.
+    assert len(told_at_once) <= 10 + (time.monotonic() - begin) / 10
     assert sum(a.word == "later" for a in answers) > 150
     # The owner is not kept out of where she is.
     answer = s.password("alice@example.org", PASSWORD, client="198.51.100.1")
@@ -837,7 +838,7 @@ def test_a_stop_waits_for_no_idle_conversation(make_authd):
         assert c.password("alice@example.org", PASSWORD).word == "ok"
         begin = time.monotonic()
         s.stop()
-        assert time.monotonic() - begin < 5
+        assert time.monotonic() - begin < DEADLINE / 2
         assert c.wire.rest() == b""
 
 

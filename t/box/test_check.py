@@ -27,8 +27,9 @@ OK, USAGE, DATAERR, UNAVAILABLE, TEMPFAIL = 0, 64, 65, 69, 75
 
 MESSAGES = 40
 BODY = b"0123456789012345678901234567890123456789\r\n" * 250  # 10 KB
-RATE = 100_000  # four seconds and more
-SLOW = ("scrub", "--rate", "1K")  # seven minutes
+RATE = 200_000  # two seconds and more
+SLOW = ("scrub", "--rate", "20K")  # twenty seconds
+STANDING = ("scrub", "--rate", "100")  # an hour
 
 
 @pytest.fixture(scope="module")
@@ -149,7 +150,7 @@ def test_a_scrub_keeps_to_its_rate(full):
     size = sum(path.stat().st_size for path in files_of(full))
     begin = time.monotonic()
     assert full.ctl_json("scrub", "--rate", RATE)["sound"]
-    assert size / RATE * 0.95 < time.monotonic() - begin < size / RATE * 1.25 + 1
+    assert size / RATE * 0.95 < time.monotonic() - begin < size / RATE * 1.25 + DEADLINE / 2
 
 
 def test_damage_is_named_and_left(full):
@@ -179,7 +180,7 @@ def test_a_bar_on_a_terminal(background):
     assert status == OK and out.endswith("sound\n")
     shares = [int(n) for n in re.findall(
         r"scrubbing messages  \[[#.]{24}\] +(\d+)%  \d+  \d+:\d\d", drawn)]
-    assert len(shares) > 10
+    assert len(shares) > 2
     assert shares == sorted(shares) and shares[-1] < 101
 
 
@@ -192,11 +193,11 @@ def test_silence_elsewhere(background):
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_an_interrupt_while_it_waits(full, background, number):
-    running = background(*SLOW)
+    running = background(*STANDING)
     wait_running(full)
     begin = time.monotonic()
     status, out, err = running.end(number)
-    assert time.monotonic() - begin < 1
+    assert time.monotonic() - begin < DEADLINE / 2
     assert status == TEMPFAIL
     assert re.search(r"messages 0, octets 0: stopped, findings 0 so far$", out)
     assert "the same with --resume goes on" in err
@@ -208,13 +209,17 @@ def test_an_interrupt_while_it_waits(full, background, number):
     assert state_of(full, OK) == []
 
 
+def ignores(pid, number):
+    text = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
+    return int(re.search(r"^SigIgn:\s*(\w+)", text, re.M)[1], 16) >> (number - 1) & 1
+
+
 def test_what_is_ignored_stays_ignored(full, background):
     """As nohup(1) asks for."""
-    running = background(*SLOW, ignored=[signal.SIGHUP])
+    running = background(*STANDING, ignored=[signal.SIGHUP])
     wait_running(full)
-    running.process.send_signal(signal.SIGHUP)
-    time.sleep(0.5)
-    assert running.process.poll() is None
+    assert ignores(running.process.pid, signal.SIGHUP)
+    assert not ignores(running.process.pid, signal.SIGTERM)
 
 
 def test_stopped_in_the_middle_it_ends_with_the_whole(full, background):
@@ -224,8 +229,8 @@ def test_stopped_in_the_middle_it_ends_with_the_whole(full, background):
     for path, octets in sound.items():
         path.write_bytes(octets[:-50] + b"X" + octets[-49:])
     try:
-        whole = full.ctl_json("scrub", status=DATAERR)
-        running = background("scrub", "--rate", RATE)
+        whole = full.ctl_json("scrub", "--rate", "none", status=DATAERR)
+        running = background(*SLOW)
         # The record is written every two seconds.
         wait_running(full, 2)
         status = json.loads(full.ctl("--json", "status", status=UNAVAILABLE))
@@ -235,7 +240,7 @@ def test_stopped_in_the_middle_it_ends_with_the_whole(full, background):
         check, = state_of(full, UNAVAILABLE)
         assert check["state"] == "stopped" and 0 < check["messages"] < MESSAGES
         assert "popstore scrub --resume" in full.ctl("status", status=UNAVAILABLE)
-        rest = full.ctl_json("scrub", "--resume", status=DATAERR)
+        rest = full.ctl_json("scrub", "--resume", "--rate", "none", status=DATAERR)
         for key in ("messages", "octets", "found", "repaired", "sound", "stopped"):
             assert rest[key] == whole[key], key
         assert [files[-2].name in f["what"] for f in rest["findings"]] == [True]
@@ -245,18 +250,22 @@ def test_stopped_in_the_middle_it_ends_with_the_whole(full, background):
 
 
 def test_killed_it_goes_on_where_it_was_seen_last(full, background):
-    running = background("scrub", "--rate", RATE)
+    running = background(*SLOW)
     wait_running(full, 2)
     assert running.end(signal.SIGKILL)[0] == -signal.SIGKILL
     check, = state_of(full, OK)
     assert check["state"] == "stopped"
-    # Only the rest is read again.
-    begin = time.monotonic()
-    done = full.run("scrub", "--resume", "--rate", RATE)
-    left = (MESSAGES - check["messages"]) * len(BODY) / RATE
-    assert time.monotonic() - begin < left * 1.25 + 1
-    assert done.returncode == OK and done.stderr == ""
-    assert f"messages {MESSAGES}," in done.stdout
+    path = files_of(full)[0]
+    sound = path.read_bytes()
+    try:
+        # Only the rest is read again.
+        path.write_bytes(sound[:-50] + b"X" + sound[-49:])
+        done = full.run("scrub", "--resume", "--rate", "none")
+        assert done.returncode == OK and done.stderr == ""
+        assert f"messages {MESSAGES}," in done.stdout and done.stdout.endswith("sound\n")
+        assert full.run("scrub", "--rate", "none").returncode == DATAERR
+    finally:
+        path.write_bytes(sound)
 
 
 def test_nothing_to_resume(full):
@@ -291,7 +300,7 @@ def test_what_a_power_cut_leaves_of_the_record(full, left):
 
 
 def test_two_at_once(full, background):
-    first = background(*SLOW)
+    first = background(*STANDING)
     wait_running(full)
     done = full.run("scrub", "--rate", "none")
     assert done.returncode == OK and "cannot be resumed" in done.stderr
@@ -308,20 +317,19 @@ def test_two_at_once(full, background):
 
 
 def test_no_findings_while_mail_comes_and_goes(own_site):
-    """Neither by a check nor by a scrub, one after the other for some seconds."""
+    """Neither by a check nor by a scrub, one after the other."""
     names = [own_site.new_account() for _ in range(3)]
-    end = time.monotonic() + 6
-    failed, rounds = [], 0
+    done, failed = threading.Event(), []
 
     def come(name):
         with Lmtp(own_site.lmtp) as lmtp:
-            while time.monotonic() < end:
+            while not done.is_set():
                 answer, = lmtp.send([name], message("online"))
                 if not answer.startswith("250"):
                     failed.append(answer)
 
     def go(name):
-        while time.monotonic() < end:
+        while not done.is_set():
             try:
                 fetch_all(own_site, name, delete=True)
             except Exception as why:  # pylint: disable=broad-except
@@ -330,11 +338,13 @@ def test_no_findings_while_mail_comes_and_goes(own_site):
     threads = [threading.Thread(target=f, args=(n,)) for n in names for f in (come, go)]
     for thread in threads:
         thread.start()
-    while time.monotonic() < end:
-        for verb in ("check", "scrub"):
-            told = own_site.run("--json", verb)
-            assert told.returncode == OK, told.stdout + told.stderr
-        rounds += 1
-    for thread in threads:
-        thread.join()
-    assert not failed and rounds > 3
+    try:
+        for _ in range(24):
+            for verb in ("check", "scrub"):
+                told = own_site.run("--json", verb)
+                assert told.returncode == OK, told.stdout + told.stderr
+    finally:
+        done.set()
+        for thread in threads:
+            thread.join()
+    assert not failed

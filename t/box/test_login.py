@@ -66,7 +66,7 @@ def test_a_flood_from_one_address_holds_up_nobody_else(make_site, many_descripto
                     continue
                 assert log_in(wire, name).startswith(b"+OK 0 ")
                 assert wire.ask("QUIT").startswith(b"+OK")
-            assert time.monotonic() - start < 1
+            assert time.monotonic() - start < DEADLINE / 2
         for wire in flood:
             with contextlib.suppress(ConnectionResetError):
                 let_in += wire.line().startswith(b"+OK")
