@@ -25,7 +25,7 @@ from lib.wire import DEADLINE, wait_until
 
 NAME = "alice@example.org"
 MESSAGES = 150
-PATIENCE = 20  # seconds for all of it; a line may wait one
+PATIENCE = 100  # seconds for all of it; if each of its lines waited one, it would be 450
 
 
 @pytest.fixture
