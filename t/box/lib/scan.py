@@ -7,10 +7,10 @@ import xml.etree.ElementTree
 
 from . import place
 
-# These say that the certificate is signed by itself, that openssl(1) has no GOST, and that
-# there is no HTTP to look at.
+# These say that the certificate is signed by itself, that openssl(1) has no GOST, that there
+# is no HTTP to look at, and that testssl's first client had gone before its ticket came.
 NO_FINDINGS = {"cert_trust", "cert_chain_of_trust", "cert_revocation", "engine_problem",
-               "service"}
+               "service", "sessionresumption_ticket", "sessionresumption_ID"}
 # So that an empty list is not for want of looking.
 VULNERABILITIES = {"heartbleed", "CCS", "ROBOT", "secure_renego", "secure_client_renego",
                    "CRIME_TLS", "POODLE_SSL", "SWEET32", "FREAK", "DROWN", "LOGJAM", "BEAST",

@@ -9,16 +9,37 @@ import time
 DEADLINE = 20  # seconds; long enough for a loaded machine under a sanitizer
 
 
-_given = set()
+# Suites run beside each other.  Ports are taken from blocks, and a block belongs to who has
+# the abstract socket of its name, which the kernel takes back when he ends.
+_BLOCK = 500
+_claims, _ports = [], iter(())
+
+
+def _claim():
+    """The ports of a block that nobody has, all of them below the range that the kernel
+    gives to outgoing connections."""
+    blocks = range(10000, 32000, _BLOCK)
+    for first in random.sample(blocks, len(blocks)):
+        s = socket.socket(socket.AF_UNIX)
+        try:
+            s.bind(f"\0popstore-ports-{first}")
+        except OSError as e:
+            s.close()
+            if e.errno != errno.EADDRINUSE:
+                raise
+            continue
+        _claims.append(s)
+        return iter(range(first, first + _BLOCK))
+    raise AssertionError("no block of ports is left")
 
 
 def free_port():
-    """A loopback port nobody has now, nor was given before: its owner binds it later.
-    Chosen below the range the kernel gives to outgoing connections, so that none of
-    those takes it meanwhile."""
+    """A loopback port nobody has now, nor was given before: its owner binds it later."""
+    global _ports
     while True:
-        port = random.randrange(10000, 32000)
-        if port in _given:
+        port = next(_ports, None)
+        if port is None:
+            _ports = _claim()
             continue
         with socket.socket() as s:
             s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -28,7 +49,6 @@ def free_port():
                 if e.errno != errno.EADDRINUSE:
                     raise
                 continue
-            _given.add(port)
         return port
 
 
