@@ -35,7 +35,15 @@ static int yes_or_no(struct str value, bool *out, struct err *e)
 
 static int parse_service(struct rule *r, struct str value, struct err *e)
 {
-	return copy(r->service, sizeof r->service, value, "service", e);
+	/* Those that ask; a rule for another one would never hold. */
+	static const char *const services[] = {"pop3", "poppassd", "smtp"};
+
+	for (size_t i = 0; i < countof(services); i++)
+		if (str_eq(value, str_of(services[i]))) {
+			r->service = services[i];
+			return 0;
+		}
+	return wrong(e, "service", value);
 }
 
 /* ipv6_of - "[0:0::1]" as a socket names itself; false: it is no such thing */
@@ -265,7 +273,7 @@ static bool has_client(const struct rule *r, const char *client)
 /* fits - all but the domain */
 static bool fits(const struct rule *r, const struct question *q)
 {
-	return (r->service[0] == '\0' || strcmp(r->service, q->service) == 0) &&
+	return (r->service == NULL || strcmp(r->service, q->service) == 0) &&
 	       (r->listen[0] == '\0' || strcmp(r->listen, q->server) == 0) &&
 	       (!r->tls_asked || r->tls == q->tls) && has_client(r, q->client);
 }

@@ -28,7 +28,8 @@
 enum { RULES_MAX = 64, RULE_SOURCES = 8, RULE_LIST = 32 };
 
 struct rule {
-	char service[16], listen[64]; /* "": any */
+	const char *service; /* NULL: any */
+	char listen[64];     /* "": any */
 	struct network clients[RULE_LIST];
 	struct name domains[RULE_LIST];
 	size_t n_clients, n_domains; /* 0: any */

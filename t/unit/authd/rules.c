@@ -46,6 +46,8 @@ static const struct {
 	{"colour blue",                 "\"colour\" is no word of a rule"},
 	{"service pop3 service smtp",   "it says service twice"},
 	{"service averyveryverylongname", "\"averyveryverylongname\" is no service"},
+	{"service pop",                 "\"pop\" is no service"},
+	{"service POP3",                "\"POP3\" is no service"},
 	{"client 10.0.0.1/8",           "\"10.0.0.1/8\" is no network"},
 	{"client host",                 "\"host\" is no network"},
 	{"tls maybe",                   "\"maybe\" is no yes or no"},
