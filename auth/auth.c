@@ -27,6 +27,13 @@ struct auth {
 struct auth_exchange {
 	struct auth *auth;
 	int fd;
+	uint64_t end_ms; /* of the peer */
+};
+
+struct question {
+	struct wire m;
+	uint64_t end_ms; /* when the answer has to be here */
+	bool once;       /* never by a conversation that may be dead */
 };
 
 struct auth *auth_new(int owned_channel)
@@ -86,6 +93,13 @@ static void keep_idle(struct auth *a, int fd)
 		close(fd);
 }
 
+static int late(struct err *e)
+{
+	err_set(e, ERR_TEMP, "4.3.0", "authd does not answer in time");
+	e->sys = ETIMEDOUT;
+	return -1;
+}
+
 /* wait_for - for room or for octets, up to the moment `end` */
 static int wait_for(int fd, short what, uint64_t end, struct err *e)
 {
@@ -97,9 +111,7 @@ static int wait_for(int fd, short what, uint64_t end, struct err *e)
 		if (n > 0)
 			return 0;
 		if (n == 0)
-			return err_set(e, ERR_TEMP, "4.3.0",
-				       "authd does not answer in %d s",
-				       AUTH_WAIT_MS / 1000);
+			return late(e);
 		if (errno != EINTR)
 			return err_sys(e, "wait for authd");
 	}
@@ -155,36 +167,54 @@ static int receive(int fd, struct wire *m, uint64_t end, struct err *e)
 	return rc;
 }
 
-/* talk - one question, one answer; -1 with *heard telling whether there was any octet */
-static int talk(int fd, const struct wire *question, struct wire *answer, struct err *e)
+/* end_of - the peer's patience, or ours where it has more */
+static uint64_t end_of(uint64_t peer_ms)
 {
 	uint64_t end = clock_ms() + AUTH_WAIT_MS;
 
-	if (send_all(fd, buf_str(&question->text), end, e) < 0)
+	return peer_ms != 0 && peer_ms < end ? peer_ms : end;
+}
+
+static int talk(int fd, const struct question *q, struct wire *answer, struct err *e)
+{
+	if (send_all(fd, buf_str(&q->m.text), q->end_ms, e) < 0)
 		return -1;
-	return receive(fd, answer, end, e);
+	return receive(fd, answer, q->end_ms, e);
+}
+
+/* ask_idle - by a connection that was used before: 1 with its answer.  0: it was dead, since
+ * authd was started again, and nothing has come of the question.  One that says nothing is
+ * not dead: who asked twice would wait twice. */
+static int ask_idle(struct auth *a, const struct question *q, struct wire *answer,
+		    int *fd, struct err *e)
+{
+	*fd = q->once ? -1 : take_idle(a);
+	if (*fd < 0)
+		return 0;
+	if (talk(*fd, q, answer, e) == 0)
+		return 1;
+	close(*fd);
+	*fd = -1;
+	return answer->text.n > 0 || e->sys == ETIMEDOUT ? -1 : 0;
 }
 
 /* ask - by a connection that is idle or a new one; the answer came by *fd, which stays
- * open.  An idle one may be dead, since authd was started again: nothing has come of the
- * question then, and a new one takes it. */
-static int ask(struct auth *a, struct wire *question, bool once, struct wire *answer,
-	       int *fd, struct err *e)
+ * open */
+static int ask(struct auth *a, struct question *q, struct wire *answer, int *fd,
+	       struct err *e)
 {
-	if (!wire_finish(question))
+	int rc;
+
+	*fd = -1;
+	if (!wire_finish(&q->m))
 		return err_set(e, ERR_PERM, "5.7.8", "more is said than authd takes");
-	*fd = once ? -1 : take_idle(a);
-	if (*fd >= 0) {
-		if (talk(*fd, question, answer, e) == 0)
-			return 0;
-		close(*fd);
-		if (answer->text.n > 0)
-			return -1;
-	}
-	*fd = handoff_ask(a->channel, STR("auth"), e);
+	rc = ask_idle(a, q, answer, fd, e);
+	if (rc != 0)
+		return rc < 0 ? -1 : 0;
+	*fd = handoff_ask(a->channel, STR("auth"), q->end_ms, e);
 	if (*fd < 0)
 		return -1;
-	if (talk(*fd, question, answer, e) == 0)
+	if (talk(*fd, q, answer, e) == 0)
 		return 0;
 	close(*fd);
 	*fd = -1;
@@ -205,8 +235,12 @@ static void put_names(struct wire *m, struct str names)
 		put_if(m, "certificate-name", str_cut(&names, '\n'));
 }
 
-static void begin(struct wire *m, const char *verb, const struct auth_peer *p)
+static void begin(struct question *q, const char *verb, const struct auth_peer *p)
 {
+	struct wire *m = &q->m;
+
+	q->end_ms = end_of(p->end_ms);
+	q->once = false;
 	wire_init(m);
 	wire_put(m, "do", str_of(verb));
 	put_if(m, "service", str_of(p->service));
@@ -319,15 +353,13 @@ static void try_again(struct auth_answer *out, const char *why)
 }
 
 /* finish - asks, and fills the answer; *fd is what the answer came by, or -1 */
-static void finish(struct auth *a, struct wire *question, bool once, int *fd,
-		   struct auth_answer *out)
+static void finish(struct auth *a, struct question *q, int *fd, struct auth_answer *out)
 {
 	struct wire m;
 	struct err e = {0};
 
 	wire_init(&m);
-	if (ask(a, question, once, &m, fd, &e) < 0) {
-		*fd = -1;
+	if (ask(a, q, &m, fd, &e) < 0) {
 		/* What is longer than any name or password is a wrong one. */
 		try_again(out, e.text);
 		if (e.class == ERR_PERM)
@@ -338,16 +370,15 @@ static void finish(struct auth *a, struct wire *question, bool once, int *fd,
 		try_again(out, "authd's answer makes no sense");
 	}
 	wire_fini(&m);
-	wire_fini(question);
+	wire_fini(&q->m);
 }
 
 /* ask_once - of a question that has one answer */
-static void ask_once(struct auth *a, struct wire *question, bool once,
-		     struct auth_answer *out)
+static void ask_once(struct auth *a, struct question *q, struct auth_answer *out)
 {
 	int fd;
 
-	finish(a, question, once, &fd, out);
+	finish(a, q, &fd, out);
 	if (out->result == AUTH_CHALLENGE)
 		try_again(out, "authd asks where nothing is to be asked");
 	if (fd >= 0)
@@ -376,20 +407,21 @@ static int take_offer(const struct wire *m, struct auth_offer *out, struct err *
 int auth_ask_offer(struct auth *a, const struct auth_peer *p, struct auth_offer *out,
 		   struct err *e)
 {
-	struct wire question, answer;
+	struct question q;
+	struct wire answer;
 	int fd;
 
 	*out = (struct auth_offer){0};
 	wire_init(&answer);
-	begin(&question, "offer", p);
+	begin(&q, "offer", p);
 
-	int rc = ask(a, &question, false, &answer, &fd, e);
+	int rc = ask(a, &q, &answer, &fd, e);
 
 	if (rc == 0) {
 		rc = take_offer(&answer, out, e);
 		keep_idle(a, fd);
 	}
-	wire_fini(&question);
+	wire_fini(&q.m);
 	wire_fini(&answer);
 	return rc;
 }
@@ -397,53 +429,54 @@ int auth_ask_offer(struct auth *a, const struct auth_peer *p, struct auth_offer 
 void auth_password(struct auth *a, const struct auth_peer *p, struct str user,
 		   struct str password, struct auth_answer *out)
 {
-	struct wire m;
+	struct question q;
 
-	begin(&m, "password", p);
-	wire_put(&m, "user", user);
-	wire_put(&m, "password", password);
-	ask_once(a, &m, false, out);
+	begin(&q, "password", p);
+	wire_put(&q.m, "user", user);
+	wire_put(&q.m, "password", password);
+	ask_once(a, &q, out);
 }
 
 void auth_apop(struct auth *a, const struct auth_peer *p, struct str user,
 	       struct str challenge, struct str digest, struct auth_answer *out)
 {
-	struct wire m;
+	struct question q;
 
-	begin(&m, "apop", p);
-	wire_put(&m, "user", user);
-	wire_put(&m, "challenge", challenge);
-	wire_put(&m, "digest", digest);
-	ask_once(a, &m, false, out);
+	begin(&q, "apop", p);
+	wire_put(&q.m, "user", user);
+	wire_put(&q.m, "challenge", challenge);
+	wire_put(&q.m, "digest", digest);
+	ask_once(a, &q, out);
 }
 
 void auth_change(struct auth *a, const struct auth_peer *p, struct str user,
 		 struct str old, struct str new_password, struct auth_answer *out)
 {
-	struct wire m;
+	struct question q;
 
-	begin(&m, "change", p);
-	wire_put(&m, "user", user);
-	wire_put(&m, "password", old);
-	wire_put(&m, "new", new_password);
+	begin(&q, "change", p);
+	wire_put(&q.m, "user", user);
+	wire_put(&q.m, "password", old);
+	wire_put(&q.m, "new", new_password);
 	/* Asked twice, the second time would find the old password wrong. */
-	ask_once(a, &m, true, out);
+	q.once = true;
+	ask_once(a, &q, out);
 }
 
 /* ---- exchanges --------------------------------------------------------------------- */
 
 /* settle - the exchange lives as long as there are challenges */
-static void settle(struct auth_exchange **x, struct auth *a, int fd,
+static void settle(struct auth_exchange **x, const struct auth_exchange *now,
 		   const struct auth_answer *out)
 {
-	if (fd >= 0 && out->result == AUTH_CHALLENGE) {
+	if (now->fd >= 0 && out->result == AUTH_CHALLENGE) {
 		if (*x == NULL)
 			*x = xalloc(sizeof **x);
-		**x = (struct auth_exchange){a, fd};
+		**x = *now;
 		return;
 	}
-	if (fd >= 0)
-		keep_idle(a, fd);
+	if (now->fd >= 0)
+		keep_idle(now->auth, now->fd);
 	xfree(x);
 }
 
@@ -451,45 +484,45 @@ void auth_sasl_begin(struct auth *a, const struct auth_peer *p, struct str mecha
 		     const struct str *initial, struct auth_exchange **x,
 		     struct auth_answer *out)
 {
-	struct wire m;
-	int fd;
+	struct auth_exchange now = {.auth = a, .end_ms = p->end_ms};
+	struct question q;
 
 	*x = NULL;
-	begin(&m, "sasl", p);
-	wire_put(&m, "mechanism", mechanism);
+	begin(&q, "sasl", p);
+	wire_put(&q.m, "mechanism", mechanism);
 	if (initial != NULL)
-		wire_put_base64(&m, "data", *initial);
-	finish(a, &m, false, &fd, out);
-	settle(x, a, fd, out);
+		wire_put_base64(&q.m, "data", *initial);
+	finish(a, &q, &now.fd, out);
+	settle(x, &now, out);
 }
 
 void auth_sasl_step(struct auth_exchange **x, struct str response,
 		    struct auth_answer *out)
 {
-	struct auth *a = (*x)->auth;
-	int fd = (*x)->fd;
-	struct wire question, answer;
+	struct auth_exchange now = **x;
+	struct question q = {.end_ms = end_of(now.end_ms)};
+	struct wire answer;
 	struct err e = {0};
 
-	wire_init(&question);
+	wire_init(&q.m);
 	wire_init(&answer);
-	wire_put(&question, "do", STR("step"));
-	wire_put_base64(&question, "data", response);
+	wire_put(&q.m, "do", STR("step"));
+	wire_put_base64(&q.m, "data", response);
 	buf_clear(&out->data);
-	if (!wire_finish(&question))
+	if (!wire_finish(&q.m))
 		err_set(&e, ERR_PERM, "5.7.8", "more is said than authd takes");
-	else if (talk(fd, &question, &answer, &e) == 0 && take_answer(&answer, out) < 0)
+	else if (talk(now.fd, &q, &answer, &e) == 0 && take_answer(&answer, out) < 0)
 		err_set(&e, ERR_TEMP, "4.3.0", "authd's answer makes no sense");
 	if (e.class != ERR_NONE) {
 		try_again(out, e.text);
 		if (e.class == ERR_PERM)
 			out->result = AUTH_REFUSED;
-		close(fd);
-		fd = -1;
+		close(now.fd);
+		now.fd = -1;
 	}
-	settle(x, a, fd, out);
+	settle(x, &now, out);
 	wire_fini(&answer);
-	wire_fini(&question);
+	wire_fini(&q.m);
 }
 
 void auth_sasl_abort(struct auth_exchange **x)

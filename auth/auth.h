@@ -8,7 +8,8 @@
  *
  * Threads: any number, on one struct auth.  Each question has a connection to authd of its own
  *          while it is being asked; idle ones are kept and used again.
- * Limits:  AUTH_WAIT_MS for an answer.
+ * Limits:  AUTH_WAIT_MS for an answer, or up to the peer's own end where that is nearer: one
+ *          bound for all that it takes to get it.
  * Tests:   t/unit/auth/auth.c
  */
 #ifndef AUTH_H
@@ -34,6 +35,7 @@ struct auth_peer {
 	const char *server;  /* as in `listen`: "192.0.2.1:110" */
 	bool tls;
 	bool loopback;
+	uint64_t end_ms; /* of clock_ms(): no answer then is AUTH_TRY_AGAIN; 0: none */
 	struct str exporter, end_point; /* channel bindings, empty where there are none */
 	struct str certificate_subject, certificate_names; /* see tls_get_client() */
 };

@@ -50,10 +50,12 @@ static int try_to_give(int channel, int fd, struct str note)
 	return sendmsg(channel, &m, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? -1 : 0;
 }
 
-int handoff_give(int channel, int fd, struct str note, struct err *e)
+int handoff_give(int channel, int fd, struct str note, uint64_t end_ms, struct err *e)
 {
-	uint64_t end = 0;
+	uint64_t end = clock_ms() + HANDOFF_WAIT_MS;
 
+	if (end_ms != 0 && end_ms < end)
+		end = end_ms;
 	must(note.n <= HANDOFF_NOTE_MAX);
 	while (try_to_give(channel, fd, note) < 0) {
 		struct pollfd p = {.fd = channel, .events = POLLOUT};
@@ -63,8 +65,6 @@ int handoff_give(int channel, int fd, struct str note, struct err *e)
 			continue;
 		if (errno != EAGAIN)
 			return err_sys(e, "hand over a connection");
-		if (end == 0)
-			end = now + HANDOFF_WAIT_MS;
 		if (now >= end)
 			return err_set(e, ERR_TEMP, "4.3.2",
 				       "hand over a connection: nobody takes it");
@@ -153,14 +153,14 @@ int handoff_take(int channel, int *fd, struct buf *note, struct err *e)
 
 /* ---- asking -------------------------------------------------------------------- */
 
-int handoff_ask(int channel, struct str note, struct err *e)
+int handoff_ask(int channel, struct str note, uint64_t end_ms, struct err *e)
 {
 	int fd[2];
 
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fd) < 0)
 		return err_sys(e, "make a pair of sockets");
 
-	int rc = handoff_give(channel, fd[1], note, e);
+	int rc = handoff_give(channel, fd[1], note, end_ms, e);
 
 	close(fd[1]);
 	if (rc == 0)

@@ -14,7 +14,7 @@
  *
  * Owns:    nothing; descriptors belong to the caller, a received one is close-on-exec.
  * Limits:  a note has at most HANDOFF_NOTE_MAX octets; a giver waits HANDOFF_WAIT_MS for
- *          room.
+ *          room, or up to its own end.
  * Threads: any number on one end.
  * Tests:   t/unit/lib/handoff.c
  */
@@ -30,8 +30,10 @@ enum { HANDOFF_NOTE_MAX = 8192, HANDOFF_WAIT_MS = 5000 };
 int handoff_pair(int *give, int *take, struct err *e) MUST_USE;
 
 /* `fd` stays open here too: the caller closes its own.  ERR_TEMP when there is no room in
- * time, or nobody who could ever take it. */
-int handoff_give(int channel, int fd, struct str note, struct err *e) MUST_USE;
+ * time, which ends at `end_ms` of clock_ms() (0: as above), or nobody who could ever take
+ * it. */
+int handoff_give(int channel, int fd, struct str note, uint64_t end_ms,
+		 struct err *e) MUST_USE;
 /* Does not wait.  *fd is -1 when nothing is there; `note` is cleared first.  What is not one
  * descriptor and one note is closed and passed over.  EMFILE when this process may have no
  * more descriptors: all wait. */
@@ -39,6 +41,6 @@ int handoff_take(int channel, int *fd, struct buf *note, struct err *e) MUST_USE
 
 /* Gives one end of a new pair away, and returns the other: a stream socket with whoever
  * takes it; -1. */
-int handoff_ask(int channel, struct str note, struct err *e) MUST_USE;
+int handoff_ask(int channel, struct str note, uint64_t end_ms, struct err *e) MUST_USE;
 
 #endif

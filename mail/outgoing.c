@@ -94,7 +94,7 @@ int outgoing_mail(int channel, const struct submit *s, struct err *e)
 	if (channel < 0)
 		return err_set(e, ERR_TEMP, "4.3.5",
 			       "nobody mails: popstore-submitd is started by popstored");
-	fd = handoff_ask(channel, STR(""), e);
+	fd = handoff_ask(channel, STR(""), 0, e);
 	if (fd < 0)
 		return -1;
 	conn_open(&x.c, fd, patience);

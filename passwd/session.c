@@ -44,6 +44,7 @@ static void describe_peer(struct session *s)
 		.server = s->conn->server,
 		.tls = conn_tls(s->conn) != NULL,
 		.loopback = s->conn->loopback,
+		.end_ms = s->conn->deadline_ms,
 	};
 }
 

@@ -59,6 +59,7 @@ static struct auth_peer asker(const struct visit *v)
 		.server = v->conn->server,
 		.tls = conn_tls(v->conn) != NULL,
 		.loopback = v->conn->loopback,
+		.end_ms = v->conn->deadline_ms,
 		.exporter = buf_str(&v->exporter),
 		.end_point = buf_str(&v->end_point),
 		.certificate_subject = buf_str(&v->subject),
@@ -355,10 +356,11 @@ static int write_note(struct visit *v, struct buf *note)
 static int give(struct visit *v, int *pair, struct str note)
 {
 	int sessions = v->front->sessions;
+	uint64_t end = v->conn->deadline_ms;
 
 	if (conn_tls(v->conn) == NULL)
-		return handoff_give(sessions, v->conn->fd, note, &v->end);
-	*pair = handoff_ask(sessions, note, &v->end);
+		return handoff_give(sessions, v->conn->fd, note, end, &v->end);
+	*pair = handoff_ask(sessions, note, end, &v->end);
 	return *pair < 0 ? -1 : 0;
 }
 

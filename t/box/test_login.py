@@ -151,6 +151,24 @@ def test_a_login_waits_while_authd_is_down(make_site):
         assert log_in(wire, name).startswith(b"+OK 0 ")
 
 
+def test_an_authd_that_hangs_takes_no_more_than_the_login_has(make_site):
+    site = make_site(pop3={"login_workers": 1, "login_timeout": "2s"}).start()
+    name = site.new_account()
+    with Wire(site.pop3) as wire:
+        wire.line()
+        authd, = site.daemon.workers("popstore-authd")
+        os.kill(authd, signal.SIGSTOP)
+        start = time.monotonic()
+        try:
+            assert log_in(wire, name).startswith(b"-ERR [SYS/TEMP]")
+            with Wire(site.pop3) as other:
+                assert other.line().startswith(b"-ERR [SYS/TEMP]")
+        finally:
+            os.kill(authd, signal.SIGCONT)
+        assert time.monotonic() - start < DEADLINE
+    assert Pop3(site, name).quit().startswith(b"+OK")
+
+
 def test_a_stop_in_the_middle_of_a_login(make_site):
     site = make_site().start()
     name = site.new_account()

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "auth/wire.h"
+#include "lib/conn.h"
 #include "lib/handoff.h"
 
 static const struct auth_peer peer = {.service = "pop3",
@@ -26,7 +27,10 @@ static const struct auth_peer peer = {.service = "pop3",
 				      .certificate_names = STR_INIT("email a\ndns b\n")};
 
 /* Its conversations one after the other: what each question is answered with.  NULL ends a
- * conversation without an answer, and the next is for the next conversation. */
+ * conversation without an answer, and the next is for the next conversation.  `silence` is
+ * none either, up to the asker's end of it. */
+static const char silence[] = "";
+
 struct fake {
 	int take, give;
 	pthread_t thread;
@@ -95,6 +99,11 @@ static void *play(void *ctx)
 		while (!hear(f, fd)) {
 			close(fd);
 			fd = take_conversation(f);
+		}
+		if (answer == silence) {
+			while (hear(f, fd))
+				;
+			continue;
 		}
 		must(write(fd, answer, strlen(answer)) == (ssize_t)strlen(answer));
 	}
@@ -236,6 +245,70 @@ static void a_dead_conversation_is_replaced(void **state)
 	assert_int_equal(f.conversations, 2);
 }
 
+/* Whether the question came in a conversation of its own, or in one that was used before. */
+static void who_hears_nothing_asks_no_second_time(void **state)
+{
+	static const char *const answers[] = {"answer refused\n\n", silence};
+
+	(void)state;
+	for (size_t used = 0; used < countof(answers); used++) {
+		struct auth_answer out;
+		struct auth_peer impatient = peer;
+		struct fake f;
+		struct auth *a = begin(&f, answers + 1 - used, 1 + used);
+		struct buf note;
+		struct err e;
+		uint64_t begun;
+		int fd;
+
+		if (used) {
+			ask(a, &out);
+			auth_answer_fini(&out);
+		}
+		begun = clock_ms();
+		impatient.end_ms = begun + 200;
+		auth_answer_init(&out);
+		auth_password(a, &impatient, STR("a"), STR("b"), &out);
+		assert_int_equal(out.result, AUTH_TRY_AGAIN);
+		assert_string_equal(out.why, "authd does not answer in time");
+		assert_true(clock_ms() >= impatient.end_ms);
+		assert_true(clock_ms() - begun < AUTH_WAIT_MS / 2);
+		auth_answer_fini(&out);
+		assert_int_equal(pthread_join(f.thread, NULL), 0);
+		assert_int_equal(f.conversations, 1);
+		buf_init(&note, HANDOFF_NOTE_MAX);
+		assert_int_equal(handoff_take(f.take, &fd, &note, &e), 0);
+		assert_int_equal(fd, -1);
+		buf_fini(&note);
+		auth_free(&a);
+		close(f.take);
+		buf_fini(&f.questions);
+	}
+}
+
+static void a_step_has_the_end_of_its_exchange(void **state)
+{
+	static const char *const answers[] = {"answer challenge\n\n", silence};
+	struct auth_peer impatient = peer;
+	struct auth_exchange *x;
+	struct auth_answer out;
+	struct fake f;
+	struct auth *a = begin(&f, answers, countof(answers));
+	uint64_t begun = clock_ms();
+
+	(void)state;
+	impatient.end_ms = begun + 200;
+	auth_answer_init(&out);
+	auth_sasl_begin(a, &impatient, STR("X"), NULL, &x, &out);
+	assert_int_equal(out.result, AUTH_CHALLENGE);
+	auth_sasl_step(&x, STR("1"), &out);
+	assert_int_equal(out.result, AUTH_TRY_AGAIN);
+	assert_null(x);
+	assert_true(clock_ms() - begun < AUTH_WAIT_MS / 2);
+	auth_answer_fini(&out);
+	end(&f, &a);
+}
+
 static void a_change_is_asked_once(void **state)
 {
 	static const char *const answers[] = {"answer refused\n\n", "answer ok\naccount "
@@ -356,6 +429,8 @@ int main(void)
 		cmocka_unit_test(rows_say_what_an_answer_means),
 		cmocka_unit_test(a_conversation_is_used_again),
 		cmocka_unit_test(a_dead_conversation_is_replaced),
+		cmocka_unit_test(who_hears_nothing_asks_no_second_time),
+		cmocka_unit_test(a_step_has_the_end_of_its_exchange),
 		cmocka_unit_test(a_change_is_asked_once),
 		cmocka_unit_test(an_exchange_has_steps),
 		cmocka_unit_test(an_aborted_exchange_leaves_nothing),

@@ -66,7 +66,7 @@ static void a_channel_joins_its_two_ends_alone(void **state UNUSED)
 	buf_init(&note, HANDOFF_NOTE_MAX);
 	assert_int_equal(channels_open(&c, &e), 0);
 	assert_int_equal(
-		handoff_give(end_of(&c, &login, "auth.give"), 0, STR("for authd"), &e),
+		handoff_give(end_of(&c, &login, "auth.give"), 0, STR("for authd"), 0, &e),
 		0);
 	take = end_of(&c, &session, "session.take");
 	assert_int_equal(handoff_take(take, &fd, &note, &e), 0);

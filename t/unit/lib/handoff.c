@@ -66,7 +66,7 @@ static void what_is_given_is_taken_once(void **state UNUSED)
 	channel_open(&c);
 	assert_int_equal(take(&c), -1);
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
-	assert_int_equal(handoff_give(c.give, pair[1], STR("a\0b"), &e), 0);
+	assert_int_equal(handoff_give(c.give, pair[1], STR("a\0b"), 0, &e), 0);
 	close(pair[1]);
 	fd = take(&c);
 	assert_true(fd >= 0);
@@ -91,7 +91,8 @@ static void a_note_may_be_empty_or_long(void **state UNUSED)
 	memset(octets, 'n', sizeof octets);
 	channel_open(&c);
 	for (size_t n = 0; n <= sizeof octets; n += sizeof octets) {
-		assert_int_equal(handoff_give(c.give, 0, (struct str){octets, n}, &e), 0);
+		assert_int_equal(handoff_give(c.give, 0, (struct str){octets, n}, 0, &e),
+				 0);
 
 		int fd = take(&c);
 
@@ -143,7 +144,7 @@ static void what_is_no_handoff_is_passed_over(void **state UNUSED)
 	give_raw(c.give, "Hthree", 6, 3);
 	give_raw(c.give, "mark", 4, 1);
 	give_raw(c.give, octets, sizeof octets, 1);
-	assert_int_equal(handoff_give(c.give, 0, STR("good"), &e), 0);
+	assert_int_equal(handoff_give(c.give, 0, STR("good"), 0, &e), 0);
 
 	int fd = take(&c);
 
@@ -162,7 +163,7 @@ static void who_is_gone_takes_nothing(void **state UNUSED)
 
 	channel_open(&c);
 	close(c.take);
-	assert_int_equal(handoff_give(c.give, 0, STR("x"), &e), -1);
+	assert_int_equal(handoff_give(c.give, 0, STR("x"), 0, &e), -1);
 	assert_int_equal(e.class, ERR_TEMP);
 	c.take = dup(0);
 	channel_close(&c);
@@ -180,7 +181,7 @@ static void *give_one_more(void *channel)
 {
 	struct err e;
 
-	return handoff_give(*(int *)channel, 0, STR("late"), &e) == 0 ? channel : NULL;
+	return handoff_give(*(int *)channel, 0, STR("late"), 0, &e) == 0 ? channel : NULL;
 }
 
 /* Full, and somebody makes room while a giver waits. */
@@ -212,6 +213,23 @@ static void a_full_channel_is_waited_for(void **state UNUSED)
 	channel_close(&c);
 }
 
+static void a_giver_has_an_end_of_its_own(void **state UNUSED)
+{
+	static char octets[HANDOFF_NOTE_MAX];
+	struct channel c;
+	struct err e = {0};
+	uint64_t begun = clock_ms();
+
+	channel_open(&c);
+	while (send(c.give, octets, sizeof octets, MSG_DONTWAIT) > 0)
+		;
+	assert_int_equal(handoff_give(c.give, 0, STR("x"), begun + 100, &e), -1);
+	assert_int_equal(e.class, ERR_TEMP);
+	assert_true(clock_ms() >= begun + 100);
+	assert_true(clock_ms() - begun < HANDOFF_WAIT_MS);
+	channel_close(&c);
+}
+
 /* The taker may be started later, or again: what was given waits. */
 static void what_was_given_outlives_the_giver(void **state UNUSED)
 {
@@ -224,7 +242,7 @@ static void what_was_given_outlives_the_giver(void **state UNUSED)
 
 	if (pid == 0) {
 		struct err e;
-		int fd = handoff_ask(c.give, STR("from a child"), &e);
+		int fd = handoff_ask(c.give, STR("from a child"), 0, &e);
 
 		_exit(fd >= 0 && write(fd, "hello", 5) == 5 ? 0 : 1);
 	}
@@ -251,8 +269,8 @@ static void without_a_descriptor_nothing_is_taken(void **state UNUSED)
 	int fd, rc;
 
 	channel_open(&c);
-	assert_int_equal(handoff_give(c.give, 0, STR("first"), &e), 0);
-	assert_int_equal(handoff_give(c.give, 0, STR("second"), &e), 0);
+	assert_int_equal(handoff_give(c.give, 0, STR("first"), 0, &e), 0);
+	assert_int_equal(handoff_give(c.give, 0, STR("second"), 0, &e), 0);
 	assert_int_equal(getrlimit(RLIMIT_NOFILE, &was), 0);
 	none = (struct rlimit){1, was.rlim_max};
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
@@ -280,6 +298,7 @@ int main(void)
 		cmocka_unit_test(without_a_descriptor_nothing_is_taken),
 		cmocka_unit_test(who_is_gone_takes_nothing),
 		cmocka_unit_test(a_full_channel_is_waited_for),
+		cmocka_unit_test(a_giver_has_an_end_of_its_own),
 		cmocka_unit_test(what_was_given_outlives_the_giver),
 	};
 

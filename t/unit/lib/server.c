@@ -334,7 +334,7 @@ static void out_of_descriptors(void **state UNUSED)
 static int ask(struct fixture *f, const char *note)
 {
 	struct err e;
-	int fd = handoff_ask(f->give, str_of(note), &e);
+	int fd = handoff_ask(f->give, str_of(note), 0, &e);
 
 	assert_true(fd >= 0);
 	return fd;
