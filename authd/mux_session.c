@@ -5,18 +5,8 @@
 #include "authd/mux.h"
 #include "lib/log.h"
 
-#include <poll.h>
 #include <stdio.h>
 #include <string.h>
-
-/* let_pass - before a refusal is told; ends early with the connection or the process */
-static void let_pass(const struct conn *c, uint32_t ms)
-{
-	struct pollfd p = {.fd = c->fd, .events = POLLRDHUP};
-
-	if (ms > 0)
-		poll(&p, 1, (int)ms);
-}
 
 /* mechanism_of - one that the rules allow for "unix": PLAIN or LOGIN, the protocol does not say
  * which it was; or PASS, which stands for both where they are not named */
@@ -41,11 +31,13 @@ static void judge_it(struct judge *j, const struct conn *c, struct mux *m)
 			     .user = mux_user(m)};
 	struct auth_answer a;
 	struct attempt t;
+	struct err e;
 
 	auth_answer_init(&a);
 	if (attempt_begin(&t, j, &q, mechanism_of(j, &q), &a))
 		attempt_password(&t, mux_password(m), &a);
-	let_pass(c, a.wait_ms);
+	if (conn_hold(c, a.wait_ms, &e) < 0)
+		a.result = AUTH_TRY_AGAIN;
 	/* Who has to change a password first does not send mail with it. */
 	if (a.result == AUTH_OK || a.result == AUTH_REFUSED || a.result == AUTH_EXPIRED)
 		mux_answer(m, a.result == AUTH_OK);

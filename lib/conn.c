@@ -5,6 +5,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <arpa/inet.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +14,8 @@
 #include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
+
+enum { HOLD_STEP_MS = 200 };
 
 static uint64_t clock_read_ms(clockid_t clock)
 {
@@ -117,6 +120,18 @@ void conn_introduce(struct conn *c, struct str peer, struct str sid, bool loopba
 	if (sid.n > 0)
 		snprintf(c->sid, sizeof c->sid, STR_FMT, STR_ARG(sid));
 	c->loopback = loopback;
+}
+
+void conn_address(const struct conn *c, char out[CONN_PEER])
+{
+	struct str peer = str_of(c->peer);
+	const char *colon = memrchr(peer.p, ':', peer.n);
+
+	if (colon != NULL)
+		peer.n = (size_t)(colon - peer.p);
+	if (peer.n > 2 && str_starts(peer, STR("[")) && str_ends(peer, STR("]")))
+		peer = (struct str){peer.p + 1, peer.n - 2};
+	snprintf(out, CONN_PEER, STR_FMT, STR_ARG(peer));
 }
 
 /* ---- life --------------------------------------------------------------------- */
@@ -408,6 +423,20 @@ int conn_sendfile(struct conn *c, int fd, off_t offset, uint64_t n, struct err *
 void conn_busy(struct conn *c, bool busy)
 {
 	atomic_store(&c->busy, busy);
+}
+
+int conn_hold(const struct conn *c, uint32_t ms, struct err *e)
+{
+	uint64_t now = clock_ms(), end = now + ms;
+
+	/* In steps, for no event of the socket tells of an interruption at any time. */
+	while (now < end && !atomic_load(&c->interrupted)) {
+		if (conn_is_late(c))
+			return conn_timed_out(e);
+		poll(NULL, 0, end - now < HOLD_STEP_MS ? (int)(end - now) : HOLD_STEP_MS);
+		now = clock_ms();
+	}
+	return 0;
 }
 
 void conn_interrupt(struct conn *c)

@@ -37,12 +37,15 @@ enum { CONN_INPUT = 16384, CONN_RATE_MIN = 128, CONN_HANDSHAKE_MS = 30000 };
 struct tls;
 struct tls_context;
 
+enum { CONN_PEER = 64 };
+
 struct conn {
 	int fd;
-	bool loopback;   /* peer is a Unix socket, 127.0.0.0/8 or ::1, over no wire */
-	char peer[64];   /* "192.0.2.7:1234", "[2001:db8::1]:1234" or "unix:1000" (uid) */
-	char sid[16];    /* session id for the log, unique in this process's life */
-	struct str note; /* what another process handed over with it; borrowed */
+	bool loopback; /* peer is a Unix socket, 127.0.0.0/8 or ::1, over no wire */
+	char peer
+		[CONN_PEER]; /* "192.0.2.7:1234", "[2001:db8::1]:1234" or "unix:1000" (uid) */
+	char sid[16];        /* session id for the log, unique in this process's life */
+	struct str note;     /* what another process handed over with it; borrowed */
 	const char *server;   /* the address that it came in by, as bound; "" = unknown */
 	size_t piece;         /* private: octets read at a time */
 	uint64_t deadline_ms; /* monotonic; 0 = none */
@@ -61,6 +64,8 @@ void conn_read_little(struct conn *c, size_t octets);
 /* Who is there, and by which session id the log knows them, where that is not the other
  * end of this socket but what a proxy or another process says.  Empty: as it is. */
 void conn_introduce(struct conn *c, struct str peer, struct str sid, bool loopback);
+/* The peer without its port: "192.0.2.7", "2001:db8::1", "unix". */
+void conn_address(const struct conn *c, char out[CONN_PEER]);
 void conn_close(struct conn *c);
 
 /* The whole next command or message must be here in `ms`; 0 lifts the bound. */
@@ -123,6 +128,11 @@ void conn_set_peer(struct conn *c, const struct sockaddr_in6 *told);
 /* The owner is in the middle of what should be finished before a stop, such as
  * a message after DATA. */
 void conn_busy(struct conn *c, bool busy);
+
+/* Lets `ms` pass before the peer is answered; nothing that it does shortens that, for then it
+ * would be worth doing, but conn_interrupt() does.  -1 (ERR_PEER) at the deadline: there is no
+ * answer. */
+int conn_hold(const struct conn *c, uint32_t ms, struct err *e) MUST_USE;
 
 /* From any thread, for shutting down: the pending read and later ones report the
  * end of input ("interrupted"); while the owner is busy, only those after it. */

@@ -77,7 +77,8 @@ struct settings {
 	} milter;
 	struct {
 		struct conf_list listen, tls_listen, proxy_networks;
-		uint64_t max_connections, timeout_s;
+		uint64_t max_connections, max_per_address, max_per_network;
+		uint64_t timeout_s;
 	} poppassd;
 	struct {
 		struct conf_list certificate, key; /* pairs; the first is the default */

@@ -62,6 +62,9 @@ static int prepare(struct poppassd *d, struct err *e)
 		return err_set(e, ERR_PERM, "5.3.5",
 			       "no way to popstore-authd: popstored has to start this");
 	d->auth = auth_new(channel);
+	d->crowd = crowd_new(&(struct crowd_limits){d->set->poppassd.max_connections,
+						    d->set->poppassd.max_per_address,
+						    d->set->poppassd.max_per_network});
 	if (tls_context_new(d->set, "poppassd", &d->tls, e) < 0)
 		return -1;
 	if (d->tls == NULL && d->set->poppassd.tls_listen.n > 0)
@@ -95,6 +98,7 @@ int main(int argc, char **argv)
 	if (rc < 0)
 		log_event(LOG_LV_ERROR, "poppassd.start.failed", kv_err(&e));
 	tls_context_free(&d.tls);
+	crowd_free(&d.crowd);
 	auth_free(&d.auth);
 	settings_free(&set);
 	return rc < 0 ? err_exit_status(&e) : EX_OK;

@@ -6,37 +6,18 @@
 #include "lib/server.h"
 #include "passwd/poppass.h"
 
-#include <errno.h>
-#include <poll.h>
-#include <stdio.h>
-#include <string.h>
-
 struct session {
 	const struct poppassd *d;
 	struct conn *conn;
 	struct poppass *p;
 	struct auth_peer peer;
-	char client[64]; /* the peer's address alone */
+	char client[CONN_PEER]; /* conn_address() */
 };
 
 /* ---- who is there ----------------------------------------------------------------- */
 
-/* name_client - "192.0.2.7:1234" or "[2001:db8::1]:1234" without the port, or "unix" */
-static void name_client(struct session *s)
-{
-	struct str text = str_of(s->conn->peer);
-	const char *colon = memrchr(text.p, ':', text.n);
-
-	if (colon != NULL)
-		text.n = (size_t)(colon - text.p);
-	if (text.n >= 2 && text.p[0] == '[' && text.p[text.n - 1] == ']')
-		text = (struct str){text.p + 1, text.n - 2};
-	snprintf(s->client, sizeof s->client, STR_FMT, STR_ARG(text));
-}
-
 static void describe_peer(struct session *s)
 {
-	name_client(s);
 	s->peer = (struct auth_peer){
 		.service = "poppassd",
 		.sid = s->conn->sid,
@@ -55,20 +36,6 @@ static bool may_send_password(const struct session *s)
 
 /* ---- questions to authd ------------------------------------------------------------ */
 
-/* let_pass - the time that authd has a refusal wait; ends early with the connection, its
- * deadline or the process.  POLLRDHUP, for what was sent ahead is no reason to hurry. */
-static void let_pass(const struct session *s, uint32_t ms)
-{
-	struct pollfd p = {.fd = s->conn->fd, .events = POLLRDHUP};
-	uint64_t end = clock_ms() + ms, now;
-
-	if (s->conn->deadline_ms < end)
-		end = s->conn->deadline_ms;
-	while ((now = clock_ms()) < end)
-		if (poll(&p, 1, (int)(end - now)) > 0)
-			return;
-}
-
 static void log_trouble(const struct session *s, const char *why)
 {
 	log_event(LOG_LV_ERROR, "poppassd.failed", kv_s("sid", s->conn->sid),
@@ -83,7 +50,6 @@ static void answer_check(struct session *s, const struct auth_answer *a)
 		poppass_proved(s->p);
 		return;
 	case AUTH_REFUSED:
-		let_pass(s, a->wait_ms);
 		poppass_refused(s->p);
 		return;
 	case AUTH_CHALLENGE:
@@ -92,18 +58,22 @@ static void answer_check(struct session *s, const struct auth_answer *a)
 		break;
 	}
 	log_trouble(s, a->why);
-	let_pass(s, a->wait_ms);
 	poppass_try_again(s->p);
 }
 
-static void check(struct session *s)
+static int check(struct session *s, struct err *e)
 {
 	struct auth_answer a;
+	int rc;
 
 	auth_answer_init(&a);
 	auth_password(s->d->auth, &s->peer, poppass_user(s->p), poppass_old(s->p), &a);
-	answer_check(s, &a);
+	/* A yes comes no sooner than a no, or the time would tell it. */
+	rc = conn_hold(s->conn, a.wait_ms, e);
+	if (rc == 0)
+		answer_check(s, &a);
 	auth_answer_fini(&a);
+	return rc;
 }
 
 static void log_outcome(const struct session *s, const struct auth_answer *a)
@@ -127,7 +97,6 @@ static void answer_change(struct session *s, const struct auth_answer *a)
 		poppass_rejected(s->p, str_of(a->why));
 		return;
 	case AUTH_REFUSED:
-		let_pass(s, a->wait_ms);
 		poppass_refused(s->p);
 		return;
 	case AUTH_CHALLENGE:
@@ -136,21 +105,26 @@ static void answer_change(struct session *s, const struct auth_answer *a)
 		break;
 	}
 	log_trouble(s, a->why);
-	let_pass(s, a->wait_ms);
 	poppass_try_again(s->p);
 }
 
-/* change - and not be cut within it when the process is told to stop */
-static void change(struct session *s)
+/* change - and not be cut within it when the process is told to stop.  What was done is said
+ * at once: who asked has proved before who he is. */
+static int change(struct session *s, struct err *e)
 {
 	struct auth_answer a;
+	int rc = 0;
 
 	conn_busy(s->conn, true);
 	auth_answer_init(&a);
 	auth_change(s->d->auth, &s->peer, poppass_user(s->p), poppass_old(s->p),
 		    poppass_new_password(s->p), &a);
-	answer_change(s, &a);
+	if (a.result != AUTH_OK)
+		rc = conn_hold(s->conn, a.wait_ms, e);
+	if (rc == 0)
+		answer_change(s, &a);
 	auth_answer_fini(&a);
+	return rc;
 }
 
 /* ---- the connection ----------------------------------------------------------------- */
@@ -191,10 +165,10 @@ static int converse(struct session *s, struct err *e)
 			rc = read_some(s, e);
 			break;
 		case POPPASS_WANT_CHECK:
-			check(s);
+			rc = check(s, e);
 			break;
 		case POPPASS_WANT_CHANGE:
-			change(s);
+			rc = change(s, e);
 			break;
 		case POPPASS_WANT_CLOSE:
 			return flush(s, e);
@@ -207,11 +181,6 @@ static int converse(struct session *s, struct err *e)
 /* greet - -1 when this client is not served */
 static int greet(struct session *s, bool tls, struct err *e)
 {
-	const struct settings *set = s->d->set;
-
-	if (conn_read_proxy(s->conn, &set->poppassd.proxy_networks, e) < 0)
-		return -1;
-	conn_deadline(s->conn, (uint32_t)(set->poppassd.timeout_s * 1000));
 	if (tls && conn_start_tls(s->conn, s->d->tls, e) < 0)
 		return -1;
 	describe_peer(s);
@@ -223,18 +192,54 @@ static int greet(struct session *s, bool tls, struct err *e)
 	return err_set(e, ERR_PEER, "5.7.8", "not served without TLS");
 }
 
+static int serve(struct session *s, bool tls, struct err *e)
+{
+	int rc = greet(s, tls, e);
+
+	if (rc < 0)
+		return -1;
+	s->p = poppass_new(str_of(s->d->set->hostname));
+	rc = converse(s, e);
+	poppass_free(&s->p);
+	return rc;
+}
+
+/* turn_away - one too many, who is told so where the client does not begin with TLS */
+static int turn_away(struct session *s, bool tls, enum crowd_verdict why, struct err *e)
+{
+	if (!tls &&
+	    conn_write(s->conn, STR("500 too many connections, try again later\r\n"),
+		       false, e) < 0)
+		return -1;
+	return err_set(e, ERR_PEER, "4.3.2", "%s", crowd_why(why));
+}
+
+static int let_in(struct session *s, bool tls, struct err *e)
+{
+	const struct settings *set = s->d->set;
+	enum crowd_verdict verdict;
+	size_t place;
+	int rc;
+
+	if (conn_read_proxy(s->conn, &set->poppassd.proxy_networks, e) < 0)
+		return -1;
+	conn_address(s->conn, s->client);
+	verdict = crowd_enter(s->d->crowd,
+			      s->conn->loopback ? STR("") : str_of(s->client), &place);
+	if (verdict != CROWD_IN)
+		return turn_away(s, tls, verdict, e);
+	conn_deadline(s->conn, (uint32_t)(set->poppassd.timeout_s * 1000));
+	rc = serve(s, tls, e);
+	crowd_leave(s->d->crowd, place);
+	return rc;
+}
+
 void poppassd_session(const struct poppassd *d, struct conn *c, bool tls)
 {
 	struct session s = {.d = d, .conn = c};
 	struct err e = {0};
-	int rc;
+	int rc = let_in(&s, tls, &e);
 
-	rc = greet(&s, tls, &e);
-	if (rc == 0) {
-		s.p = poppass_new(str_of(d->set->hostname));
-		rc = converse(&s, &e);
-		poppass_free(&s.p);
-	}
 	/* Most of these are probes and port scans. */
 	log_event(LOG_LV_DEBUG, "poppassd.connection", kv_s("sid", c->sid),
 		  kv_s("peer", c->peer), kv_s("end", rc < 0 ? e.text : "said goodbye"));

@@ -7,7 +7,8 @@
  * connection without TLS nothing is asked of a client that may not send passwords in clear
  * text there: it is told so in the greeting.
  *
- * Limits: poppassd.timeout for the whole connection, refusals' waits included.
+ * Limits: poppassd.timeout for the whole connection, refusals' waits included; those of
+ *         lib/crowd.h, but for clients on this machine: a web mail program is one for many.
  * Tests:  t/box/test_poppassd.py
  */
 #ifndef SESSION_H
@@ -15,6 +16,7 @@
 
 #include "auth/auth.h"
 #include "lib/conn.h"
+#include "lib/crowd.h"
 #include "lib/settings.h"
 #include "lib/tls.h"
 
@@ -22,6 +24,7 @@ struct poppassd {
 	const struct settings *set;
 	struct auth *auth;
 	struct tls_context *tls; /* NULL: none */
+	struct crowd *crowd;
 };
 
 /* With `tls` the client begins with a handshake. */

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "popd/front.h"
 
-#include <errno.h>
 #include <inttypes.h>
-#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
@@ -28,27 +26,14 @@ struct visit {
 	struct auth_offer offer;
 	struct capa capa; /* made of the offer */
 	struct auth_exchange *exchange;
-	char client[64]; /* the peer's address alone */
-	bool may_name;   /* it may say by XCLIENT for whom it speaks */
+	char client[CONN_PEER]; /* conn_address() */
+	bool may_name;          /* it may say by XCLIENT for whom it speaks */
 	struct buf exporter, end_point, subject, names;
 	struct handover handover;
 	struct err end;
 };
 
 /* ---- who asks --------------------------------------------------------------------- */
-
-/* name_client - "192.0.2.7:1234", "[2001:db8::1]:1234" and "unix:0" without what follows */
-static void name_client(struct visit *v)
-{
-	struct str peer = str_of(v->conn->peer);
-	const char *colon = memrchr(peer.p, ':', peer.n);
-
-	if (colon != NULL)
-		peer.n = (size_t)(colon - peer.p);
-	if (str_starts(peer, STR("[")) && str_ends(peer, STR("]")))
-		peer = (struct str){peer.p + 1, peer.n - 2};
-	snprintf(v->client, sizeof v->client, STR_FMT, STR_ARG(peer));
-}
 
 static struct auth_peer asker(const struct visit *v)
 {
@@ -117,25 +102,6 @@ static int say_why_not(struct visit *v, struct str reply, const char *why)
 
 /* ---- the answers of authd --------------------------------------------------------- */
 
-/* hold_back - a refusal, for as long as authd wishes; ends earlier when we are told to
- * stop, and with -1 at the login's deadline.  A peer that closes its direction gains
- * nothing by it. */
-static int hold_back(struct visit *v, uint32_t ms)
-{
-	uint64_t now = clock_ms(), end = now + ms;
-	struct pollfd p = {.fd = v->conn->fd, .events = POLLRDHUP};
-
-	if (v->conn->deadline_ms != 0 && end > v->conn->deadline_ms)
-		end = v->conn->deadline_ms;
-	for (; now < end && !server_stopping(); now = clock_ms()) {
-		if (poll(&p, 1, (int)(end - now)) > 0)
-			p.fd = -1;
-	}
-	if (v->conn->deadline_ms == 0 || now < v->conn->deadline_ms)
-		return 0;
-	return err_set(&v->end, ERR_PEER, "4.4.2", "timeout");
-}
-
 static void log_failure(const struct visit *v, const struct auth_answer *a)
 {
 	log_event(LOG_LV_WARN, "pop3.login.failed", kv_s("sid", v->conn->sid),
@@ -151,10 +117,11 @@ static int take_account(struct visit *v, const struct auth_answer *a)
 	return 0;
 }
 
-/* tell - the login what authd answered; why a name was refused, authd has logged */
+/* tell - the login what authd answered, and a yes no sooner than a no, or the time would tell
+ * it; why a name was refused, authd has logged */
 static int tell(struct visit *v, const struct auth_answer *a)
 {
-	if (a->result != AUTH_OK && a->wait_ms > 0 && hold_back(v, a->wait_ms) < 0)
+	if (conn_hold(v->conn, a->wait_ms, &v->end) < 0)
 		return -1;
 	switch (a->result) {
 	case AUTH_OK:
@@ -261,7 +228,7 @@ static int rename_client(struct visit *v)
 	v->may_name = false;
 	if (understood) {
 		conn_set_client(v->conn, &said.client);
-		name_client(v);
+		conn_address(v->conn, v->client);
 	}
 	if (ask_offer(v) < 0)
 		return -1;
@@ -397,10 +364,7 @@ static int let_in(struct visit *v, size_t *place)
 
 	if (verdict == CROWD_IN)
 		return 0;
-	return err_set(&v->end, ERR_PEER, "4.3.2", "too many connections%s",
-		       verdict == CROWD_ADDRESS   ? " of this address"
-		       : verdict == CROWD_NETWORK ? " of this network"
-						  : "");
+	return err_set(&v->end, ERR_PEER, "4.3.2", "%s", crowd_why(verdict));
 }
 
 static int log_in(struct visit *v, bool tls_first, int *pair)
@@ -458,7 +422,7 @@ static bool run_login(const struct front *f, struct conn *c, bool tls_first, int
 		/* Whom the proxy speaks for, not the proxy. */
 		v.may_name =
 			network_list_has_peer(&f->set->pop3.xclient_networks, c->peer);
-		name_client(&v);
+		conn_address(c, v.client);
 		rc = log_in(&v, tls_first, pair);
 	}
 	if (rc < 0) /* most of these are probes and port scans */

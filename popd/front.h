@@ -11,7 +11,7 @@
  * It has no store, and no secrets but what passes by.
  *
  * Limits: pop3.login_timeout_s from the first octet to the hand-over; those of
- *         popd/crowd.h; what it reads at a time is HANDOVER_UNREAD octets.
+ *         lib/crowd.h; what it reads at a time is HANDOVER_UNREAD octets.
  * Tests:  t/box/test_pop3.py  t/box/test_pop3_tls.py  t/box/test_login.py
  */
 #ifndef FRONT_H
@@ -21,7 +21,7 @@
 #include "lib/conn.h"
 #include "lib/settings.h"
 #include "lib/tls.h"
-#include "popd/crowd.h"
+#include "lib/crowd.h"
 
 /* What all connections of the process share. */
 struct front {

@@ -195,6 +195,33 @@ def test_three_failures_a_connection(passwd, way):
     """, way)
 
 
+def test_an_address_and_a_network_have_a_limit(make_site):
+    d = Poppassd(make_site, poppassd={"proxy_networks": ["127.0.0.1"], "max_per_address": 2,
+                                      "max_per_network": 3},
+                 auth={"plaintext_without_tls": "always"})
+    with contextlib.ExitStack() as open_ones:
+        def connect(source):
+            wire = open_ones.enter_context(Wire(d.address))
+            wire.send(f"PROXY TCP4 {source} 192.0.2.1 4711 106\r\n")
+            return wire, wire.line()[:24]
+
+        too_many = b"500 too many connections"
+        first, answer = connect("198.51.100.1")
+        assert answer[:4] == b"200 " and connect("198.51.100.1")[1][:4] == b"200 "
+        assert connect("198.51.100.1")[1] == too_many
+        assert connect("198.51.100.2")[1][:4] == b"200 "
+        assert connect("198.51.100.3")[1] == too_many
+        assert connect("198.51.101.1")[1][:4] == b"200 "
+        first.close()
+        wait_until("it is forgotten", lambda: connect("198.51.100.3")[1][:4] == b"200 ")
+
+
+def test_this_machine_is_not_counted(make_site):
+    d = Poppassd(make_site, poppassd={"max_per_address": 1})
+    with Wire(d.address) as a, Wire(d.address) as b:
+        assert a.line()[:4] == b"200 " and b.line()[:4] == b"200 "
+
+
 def test_lines_may_end_in_lf(passwd):
     name = passwd.site.new_account()
     with Wire(passwd.address) as wire:

@@ -447,6 +447,77 @@ static void unix_peers_and_session_ids(void **state UNUSED)
 	pair_close(&q);
 }
 
+static void an_address_has_no_port(void **state UNUSED)
+{
+	static const struct {
+		const char *peer, *address;
+	} rows[] = {
+		{"192.0.2.7:1234", "192.0.2.7"},
+		{"[2001:db8::1]:1234", "2001:db8::1"},
+		{"unix:1000", "unix"},
+		{"gone", "gone"},
+		{"[", "["},
+		{"", ""},
+	};
+	struct conn c = {0};
+	char address[CONN_PEER];
+
+	for (size_t i = 0; i < countof(rows); i++) {
+		snprintf(c.peer, sizeof c.peer, "%s", rows[i].peer);
+		conn_address(&c, address);
+		assert_string_equal(address, rows[i].address);
+	}
+}
+
+/* ---- holding back ---------------------------------------------------------------- */
+
+static void who_hangs_up_is_held_all_the_same(void **state UNUSED)
+{
+	struct pair p;
+	struct err e = {0};
+	uint64_t begun = clock_ms();
+
+	pair_open(&p, LONG_MS);
+	say(&p, "the next command");
+	close(p.peer);
+	p.peer = -1;
+	assert_int_equal(conn_hold(&p.c, 50, &e), 0);
+	assert_true(clock_ms() >= begun + 50);
+	pair_close(&p);
+}
+
+static void a_hold_ends_with_the_deadline_and_without_an_answer(void **state UNUSED)
+{
+	struct pair p;
+	struct err e = {0};
+
+	pair_open(&p, LONG_MS);
+	conn_deadline(&p.c, 50);
+	assert_int_equal(conn_hold(&p.c, LONG_MS, &e), -1);
+	assert_int_equal(e.class, ERR_PEER);
+	assert_int_equal(e.sys, ETIMEDOUT);
+	pair_close(&p);
+}
+
+/* Of one that is busy, too, and whose peer is gone. */
+static void an_interruption_ends_a_hold(void **state UNUSED)
+{
+	struct pair p;
+	struct err e = {0};
+	pthread_t thread;
+	uint64_t begun = clock_ms();
+
+	pair_open(&p, LONG_MS);
+	close(p.peer);
+	p.peer = -1;
+	conn_busy(&p.c, true);
+	assert_int_equal(pthread_create(&thread, NULL, interrupt_it, &p.c), 0);
+	assert_int_equal(conn_hold(&p.c, LONG_MS, &e), 0);
+	assert_true(clock_ms() - begun < LONG_MS / 2);
+	pthread_join(thread, NULL);
+	pair_close(&p);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -469,6 +540,10 @@ int main(void)
 		cmocka_unit_test(cut_ends_a_busy_conn),
 		cmocka_unit_test(peers_are_named),
 		cmocka_unit_test(unix_peers_and_session_ids),
+		cmocka_unit_test(an_address_has_no_port),
+		cmocka_unit_test(who_hangs_up_is_held_all_the_same),
+		cmocka_unit_test(a_hold_ends_with_the_deadline_and_without_an_answer),
+		cmocka_unit_test(an_interruption_ends_a_hold),
 	};
 
 	return cmocka_run_group_tests_name("lib/conn", tests, NULL, NULL);

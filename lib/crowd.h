@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * crowd - who is there and has not logged in: how many in all, of an address, of a network
+ * crowd - how many clients are there that are not known yet: in all, of an address, of a
+ * network
  *
  * A network is the first 24 bits of an IPv4 address and the first 64 of an IPv6 address:
  * what one customer gets.  Only those are counted who are there, so that nothing has to
@@ -8,7 +9,7 @@
  *
  * Limits:  as given at the start.
  * Threads: any number.
- * Tests:   t/unit/popd/crowd.c
+ * Tests:   t/unit/lib/crowd.c
  */
 #ifndef CROWD_H
 #define CROWD_H
@@ -30,5 +31,7 @@ enum crowd_verdict { CROWD_IN, CROWD_FULL, CROWD_ADDRESS, CROWD_NETWORK };
  * who is trusted, counts as one of all only.  With CROWD_IN, *place is for crowd_leave(). */
 enum crowd_verdict crowd_enter(struct crowd *c, struct str address, size_t *place);
 void crowd_leave(struct crowd *c, size_t place);
+/* For the log, of who is not let in. */
+const char *crowd_why(enum crowd_verdict v);
 
 #endif

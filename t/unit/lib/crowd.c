@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-#include "popd/crowd.h"
+#include "lib/crowd.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -91,5 +91,5 @@ int main(void)
 		cmocka_unit_test(who_is_trusted_or_nobody_is_not_counted),
 	};
 
-	return cmocka_run_group_tests_name("popd/crowd", tests, NULL, NULL);
+	return cmocka_run_group_tests_name("lib/crowd", tests, NULL, NULL);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-#include "popd/crowd.h"
+#include "lib/crowd.h"
 
 #include "lib/network.h"
 
@@ -75,6 +75,20 @@ enum crowd_verdict crowd_enter(struct crowd *c, struct str address, size_t *plac
 	}
 	pthread_mutex_unlock(&c->lock);
 	return verdict;
+}
+
+const char *crowd_why(enum crowd_verdict v)
+{
+	switch (v) {
+	case CROWD_ADDRESS:
+		return "too many connections of this address";
+	case CROWD_NETWORK:
+		return "too many connections of this network";
+	case CROWD_FULL:
+	case CROWD_IN:
+		break;
+	}
+	return "too many connections";
 }
 
 void crowd_leave(struct crowd *c, size_t place)
