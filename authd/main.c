@@ -5,6 +5,7 @@
 #include "authd/conversation.h"
 #include "authd/mux_session.h"
 #include "authd/report.h"
+#include "authd/source.h"
 #include "lib/log.h"
 #include "lib/program.h"
 #include "lib/server.h"
@@ -71,6 +72,17 @@ static int listen_and_serve(struct report *r, struct err *e)
 	return server_run(&server, e);
 }
 
+/* bound_ldap - libldap, behind the plug-in ldapdb, waits without end if nobody says otherwise,
+ * and the plug-in has no option for it */
+static void bound_ldap(void)
+{
+	char seconds[16];
+
+	snprintf(seconds, sizeof seconds, "%d", SOURCE_CONNECT_S);
+	setenv("LDAPNETWORK_TIMEOUT", seconds, 0); /* for a connection */
+	setenv("LDAPTIMEOUT", seconds, 0);         /* for each answer */
+}
+
 /* keep_replays - Kerberos remembers what it has seen in a file, by default in /var/tmp, where
  * this process may not write */
 static void keep_replays(const struct settings *set)
@@ -91,6 +103,7 @@ static int run(const char *file, struct err *e)
 	if (settings_read(file, &set, e) < 0)
 		return -1;
 	settings_log(set, PROGRAM);
+	bound_ldap();
 	keep_replays(set);
 
 	int rc = store_open(set, &st, e);

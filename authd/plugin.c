@@ -108,7 +108,7 @@ static bool is_of_source(struct str file)
 		char name[SOURCE_TEXT + 4];
 
 		snprintf(name, sizeof name, "lib%s", s->name);
-		if (!source_is_secret(s) && is_file(file, str_of(name)))
+		if (source_is_plugin(s) && is_file(file, str_of(name)))
 			return true;
 	}
 	return false;
@@ -196,26 +196,63 @@ static void name_plugins(void)
 	size_t n = 0;
 
 	for (size_t i = 0; (s = rules_source(all_rules, i)) != NULL; i++)
-		if (!source_is_secret(s) && strchr(s->name, ':') == NULL &&
+		if (source_is_plugin(s) &&
 		    n + strlen(s->name) + sizeof PLUGIN_OWN + 2 < sizeof auxprop_names)
 			n += (size_t)snprintf(auxprop_names + n, sizeof auxprop_names - n,
 					      "%s ", s->name);
 	snprintf(auxprop_names + n, sizeof auxprop_names - n, "%s", PLUGIN_OWN);
 }
 
-/* check_wanted - what a rule names and nobody has would be refused without a word */
-static int check_wanted(struct err *e)
+/* Whether the library has a plug-in that knows passwords, as it tells. */
+struct sought {
+	struct str name;
+	bool found;
+};
+
+static void is_it(sasl_auxprop_plug_t *m, sasl_info_callback_stage_t stage UNUSED,
+		  void *ctx)
+{
+	struct sought *s = ctx;
+
+	if (m != NULL && str_eq(s->name, str_of(m->name)))
+		s->found = true;
+}
+
+static int missing(struct err *e, const char *what)
+{
+	return err_set(
+		e, ERR_PERM, "5.3.5",
+		"Cyrus SASL has no plug-in for %s in %s: on Debian, plug-ins are in "
+		"the packages libsasl2-modules, -db, -ldap, -gssapi-mit and -sql",
+		what, settings->auth.sasl_plugin_path);
+}
+
+/* check_sources - a plug-in that is not there would answer with trouble at each login */
+static int check_sources(struct err *e)
+{
+	const struct source *s;
+
+	for (size_t i = 0; (s = rules_source(all_rules, i)) != NULL; i++) {
+		struct sought sought = {.name = str_of(s->name)};
+
+		if (!source_is_plugin(s))
+			continue;
+		auxprop_plugin_info(NULL, is_it, &sought);
+		if (!sought.found)
+			return missing(e, s->text);
+	}
+	return 0;
+}
+
+/* check_mechanisms - what a rule names and nobody has would be refused without a word */
+static int check_mechanisms(struct err *e)
 {
 	static const unsigned any_machine = NEEDS_CLEAR_TEXT | NEEDS_BINDING;
-	unsigned missing = rules_all_mechanisms(all_rules) & ~plugin_mechanisms();
+	unsigned lacks = rules_all_mechanisms(all_rules) & ~plugin_mechanisms();
 
 	for (unsigned i = 0; i < MECHANISMS; i++)
-		if (missing & MECHANISM_BIT(i) &&
-		    (mechanisms[i].needs & any_machine) == 0)
-			return err_set(e, ERR_PERM, "5.3.5",
-				       "Cyrus SASL has no plug-in for %s in %s",
-				       mechanisms[i].name,
-				       settings->auth.sasl_plugin_path);
+		if (lacks & MECHANISM_BIT(i) && (mechanisms[i].needs & any_machine) == 0)
+			return missing(e, mechanisms[i].name);
 	return 0;
 }
 
@@ -235,7 +272,7 @@ int plugin_begin(const struct settings *set, const struct rules *rules,
 	if (rc != SASL_OK)
 		return err_set(e, ERR_PERM, "5.3.5", "start Cyrus SASL: %s",
 			       sasl_errstring(rc, NULL, NULL));
-	if (check_wanted(e) == 0)
+	if (check_mechanisms(e) == 0 && check_sources(e) == 0)
 		return 0;
 	sasl_server_done();
 	return -1;

@@ -60,6 +60,11 @@ bool source_is_secret(const struct source *s)
 	return s->kind->check == NULL;
 }
 
+bool source_is_plugin(const struct source *s)
+{
+	return s->kind->check == source_auxprop;
+}
+
 enum source_result source_check(const struct source *s, const struct source_question *q,
 				struct err *e)
 {

@@ -14,9 +14,10 @@
  *
  * A kind is a row of a table and a file, authd/source_*.c.
  *
- * Limits:  SOURCE_WAIT_S for the answer of one, SOURCE_CONNECT_S of them for a connection.
+ * Limits:  SOURCE_WAIT_S for the answer of one, SOURCE_CONNECT_S of them for a connection;
+ *          of a plug-in for each of its own exchanges with an LDAP server SOURCE_CONNECT_S.
  * Threads: any.
- * Tests:   t/unit/authd/rules.c  t/box/test_authd.py
+ * Tests:   t/unit/authd/rules.c  t/box/test_authd.py  t/box/test_sources.py
  */
 #ifndef SOURCE_H
 #define SOURCE_H
@@ -61,6 +62,7 @@ struct source {
 
 int source_parse(struct str text, struct source *out, struct err *e) MUST_USE;
 bool source_is_secret(const struct source *s);
+bool source_is_plugin(const struct source *s); /* one of Cyrus SASL's, by s->name */
 enum source_result source_check(const struct source *s, const struct source_question *q,
 				struct err *e);
 

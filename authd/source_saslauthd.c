@@ -15,10 +15,22 @@
 #include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 enum { ANSWER_MAX = 1024, STRING_MAX = 1024 };
+
+/* connect_in - or fail after SOURCE_CONNECT_S: where its queue is full, connect(2) waits until
+ * there is room */
+static int connect_in(int fd, const struct sockaddr_un *a)
+{
+	struct timeval t = {.tv_sec = SOURCE_CONNECT_S};
+
+	if (setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &t, sizeof t) < 0)
+		return -1;
+	return connect(fd, (const struct sockaddr *)a, sizeof *a);
+}
 
 static int reach(const char *path, struct err *e)
 {
@@ -32,7 +44,7 @@ static int reach(const char *path, struct err *e)
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return err_sys(e, "make a socket");
-	if (connect(fd, (const struct sockaddr *)&a, sizeof a) < 0) {
+	if (connect_in(fd, &a) < 0) {
 		err_sys(e, "connect to %s", path);
 		close(fd);
 		return -1;
@@ -60,10 +72,8 @@ static int send_all(int fd, struct str out, struct err *e)
 }
 
 /* receive - the length and as many octets, or less where it says no more */
-static int receive(int fd, struct buf *in, struct err *e)
+static int receive(int fd, uint64_t end, struct buf *in, struct err *e)
 {
-	uint64_t end = clock_ms() + SOURCE_WAIT_S * 1000;
-
 	while (in->n < 4) {
 		uint64_t now = clock_ms();
 		struct pollfd p = {.fd = fd, .events = POLLIN};
@@ -113,6 +123,7 @@ static void put_question(struct buf *out, const struct source_question *q)
 enum source_result source_saslauthd(const struct source *s UNUSED,
 				    const struct source_question *q, struct err *e)
 {
+	uint64_t end = clock_ms() + SOURCE_WAIT_S * 1000;
 	enum source_result r = SOURCE_FAILED;
 	struct buf out, in;
 	int fd;
@@ -126,7 +137,7 @@ enum source_result source_saslauthd(const struct source *s UNUSED,
 	buf_init_secret(&out, 4 * (STRING_MAX + 2));
 	buf_init(&in, ANSWER_MAX);
 	put_question(&out, q);
-	if (send_all(fd, buf_str(&out), e) == 0 && receive(fd, &in, e) == 0)
+	if (send_all(fd, buf_str(&out), e) == 0 && receive(fd, end, &in, e) == 0)
 		r = judge(buf_str(&in), e);
 	buf_fini(&in);
 	buf_fini_secret(&out);

@@ -10,6 +10,7 @@ import contextlib
 import hashlib
 import hmac
 import os
+import pathlib
 import re
 import signal
 import socket
@@ -246,6 +247,23 @@ def test_a_bad_rule_stops_the_start(make_authd):
     assert 'auth.rules, rule 2 \\"sources ldap\\"' in done.stderr
 
 
+@pytest.mark.parametrize("auth, missing", [
+    ({"sasl_plugin_path": "/nowhere"}, "SCRAM-SHA-512"),
+    ({"rules": ["sources secret", "sources secret,auxprop:nowhere"]}, "auxprop:nowhere"),
+    ({"sasl_plugin_path": "{folder}", "rules": ["sources sasldb"]}, "sasldb")])
+def test_a_plug_in_that_is_missing_stops_the_start(make_authd, tmp_path, auth, missing):
+    # All that there are but the one.
+    for plugin in pathlib.Path("/usr/lib").glob("*/sasl2/lib*.so"):
+        if "sasldb" not in plugin.name:
+            (tmp_path / plugin.name).symlink_to(plugin)
+    auth = {k: v.format(folder=tmp_path) if isinstance(v, str) else v for k, v in auth.items()}
+    s = make_authd(start=False, **auth)
+    done = subprocess.run([place.program("popstore-authd"), "-c", s.conf_file], text=True,
+                          capture_output=True, timeout=DEADLINE, check=False)
+    assert done.returncode == 78
+    assert f"no plug-in for {missing} in " in done.stderr and "libsasl2-modules" in done.stderr
+
+
 def test_plug_ins_that_no_rule_names_are_not_loaded(make_authd):
     def maps(s):
         with open(f"/proc/{s.daemon.process.pid}/maps", encoding="utf-8") as f:
@@ -338,6 +356,12 @@ def add_carol(s):
 
 
 @pytest.fixture
+def slapd():
+    with sources.Slapd({"carol": "her secret 1"}) as d:
+        yield d
+
+
+@pytest.fixture
 def saslauthd(make_authd):
     with contextlib.ExitStack() as started:
         def make(mechanism, *arguments, **auth):
@@ -385,59 +409,8 @@ def test_a_password_that_is_kept_elsewhere_is_not_taken_over(make_authd):
             assert c.password(name, password).word == "ok"
 
 
-LDIF = """dn: dc=example,dc=org
-objectClass: dcObject
-objectClass: organization
-o: example
-dc: example
-
-dn: uid=carol,dc=example,dc=org
-objectClass: account
-objectClass: simpleSecurityObject
-uid: carol
-userPassword: her secret 1
-"""
-
-
-# Who may look up the passwords of others, for ldapdb.
-PROXY = """
-dn: uid=proxy,dc=example,dc=org
-objectClass: account
-objectClass: simpleSecurityObject
-uid: proxy
-userPassword: proxy-secret
-authzTo: dn.regex:^uid=[^,]*,dc=example,dc=org$
-"""
-
-
-def start_slapd(s, daemons):
-    folder = s.dir / "ldap"
-    (folder / "db").mkdir(parents=True)
-    conf, port = folder / "slapd.conf", free_port()
-    conf.write_text(f"""include /etc/ldap/schema/core.schema
-include /etc/ldap/schema/cosine.schema
-modulepath /usr/lib/ldap
-moduleload back_mdb
-pidfile {folder}/pid
-authz-policy to
-authz-regexp "^uid=([^,@]+)(@example.org)?(,cn=[^,]+)*,cn=auth$" "uid=$1,dc=example,dc=org"
-password-hash {{CLEARTEXT}}
-database mdb
-suffix "dc=example,dc=org"
-rootdn "cn=admin,dc=example,dc=org"
-rootpw admin
-directory {folder}/db
-""", encoding="utf-8")
-    subprocess.run([place.tool("slapadd"), "-f", conf], input=LDIF + PROXY, text=True, check=True,
-                   timeout=DEADLINE)
-    d = daemons([place.tool("slapd"), "-f", conf, "-h", f"ldap://127.0.0.1:{port}/", "-d",
-                 "0"], folder / "log")
-    wait_listening(f"127.0.0.1:{port}", d.running)
-    return d, port
-
-
 @pytest.mark.parametrize("transition", (False, True))
-def test_ldap_by_saslauthd(saslauthd, daemons, transition):
+def test_ldap_by_saslauthd(saslauthd, slapd, transition):
     place.need_root("saslauthd")
     folder = place.scratch("saslauthd")
     conf = folder / "saslauthd.conf"
@@ -445,8 +418,7 @@ def test_ldap_by_saslauthd(saslauthd, daemons, transition):
     s, sasl = saslauthd("ldap", "-O", conf)
     s.conf["auth"]["rules"] = [rule]
     s.write_conf()
-    _, port = start_slapd(s, daemons)
-    conf.write_text(f"ldap_servers: ldap://127.0.0.1:{port}/\n"
+    conf.write_text(f"ldap_servers: {slapd.url}/\n"
                     "ldap_search_base: dc=example,dc=org\nldap_filter: uid=%u\n",
                     encoding="utf-8")
     s.start()
@@ -460,15 +432,10 @@ def test_ldap_by_saslauthd(saslauthd, daemons, transition):
 
 
 @pytest.fixture
-def ldapdb(make_authd, daemons):
+def ldapdb(make_authd, slapd):
     """popstore-authd that asks a slapd for what is behind a secret, and the slapd."""
-    s = make_authd(start=False, rules=["sources secret,ldapdb"])
+    s = make_authd(start=False, rules=["sources secret,ldapdb"], sasl_options=slapd.ldapdb)
     add_carol(s)
-    slapd, port = start_slapd(s, daemons)
-    s.conf["auth"]["sasl_options"] = [
-        f"ldapdb_uri ldap://127.0.0.1:{port}", "ldapdb_id proxy",
-        "ldapdb_pw proxy-secret", "ldapdb_mech SCRAM-SHA-256"]
-    s.write_conf()
     return s.start(), slapd
 
 

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: ISC
-"""sources - who else knows passwords: real Dovecot, saslauthd and sasldb
+"""sources - who else knows passwords: real Dovecot, saslauthd, sasldb and slapd
 
 Users are a dictionary, {"carol@example.org": "her secret 1"}.
 """
 
 import os
+import shutil
 import subprocess
 
 from . import certificate, place
@@ -96,13 +97,28 @@ class Dovecot:
 
 
 class Saslauthd:
-    """Its socket is `.socket`."""
+    """Its socket is `.socket`.  `etc` are files that it finds in /etc, and nobody else does:
+    {"pam.d/smtp": "auth required pam_unix.so\\n"}, or {"sasldb2": path}."""
 
-    def __init__(self, mechanism, *arguments):
+    def __init__(self, mechanism, *arguments, etc=None):
         self.dir = place.scratch("saslauthd")
         self.socket = self.dir / "mux"
         self.daemon = Daemon([place.tool("saslauthd"), "-d", "-n", "2", "-m", self.dir,
-                              "-a", mechanism, *arguments], self.dir / "log")
+                              "-a", mechanism, *arguments], self.dir / "log",
+                             prefix=self._with(etc or {}))
+
+    def _with(self, etc):
+        if not etc:
+            return []
+        folder = self.dir / "etc"
+        for name, content in etc.items():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            if isinstance(content, str):
+                (folder / name).write_text(content, encoding="utf-8")
+            else:
+                shutil.copyfile(content, folder / name)
+        return [place.tool("unshare"), "-m", "sh", "-c",
+                f"mount -t overlay -o lowerdir={folder}:/etc overlay /etc && exec \"$@\"", "sh"]
 
     def __enter__(self):
         self.daemon.start()
@@ -115,6 +131,75 @@ class Saslauthd:
 
     def kill(self):
         self.daemon.kill()
+
+
+SLAPD = """include /etc/ldap/schema/core.schema
+include /etc/ldap/schema/cosine.schema
+modulepath /usr/lib/ldap
+moduleload back_mdb
+pidfile {dir}/pid
+authz-policy to
+authz-regexp "^uid=([^,@]+)(@example.org)?(,cn=[^,]+)*,cn=auth$" "uid=$1,dc=example,dc=org"
+password-hash {{CLEARTEXT}}
+database mdb
+suffix "dc=example,dc=org"
+rootdn "cn=admin,dc=example,dc=org"
+rootpw admin
+directory {dir}/db
+"""
+# `proxy` may look up the passwords of others, for ldapdb.
+LDIF = """dn: dc=example,dc=org
+objectClass: dcObject
+objectClass: organization
+o: example
+dc: example
+
+dn: uid=proxy,dc=example,dc=org
+objectClass: account
+objectClass: simpleSecurityObject
+uid: proxy
+userPassword: proxy-secret
+authzTo: dn.regex:^uid=[^,]*,dc=example,dc=org$
+"""
+LDIF_USER = """
+dn: uid={name},dc=example,dc=org
+objectClass: account
+objectClass: simpleSecurityObject
+uid: {name}
+userPassword: {password}
+"""
+
+
+class Slapd:
+    """LDAP; users by their local part.  `.ldapdb` are the options of that plug-in."""
+
+    def __init__(self, users):
+        self.dir = place.scratch("slapd")
+        (self.dir / "db").mkdir()
+        conf = self.dir / "conf"
+        conf.write_text(SLAPD.format(dir=self.dir), encoding="utf-8")
+        ldif = LDIF + "".join(LDIF_USER.format(name=n, password=p) for n, p in users.items())
+        subprocess.run([place.tool("slapadd"), "-f", conf], input=ldif, text=True, check=True,
+                       timeout=DEADLINE)
+        self.address = f"127.0.0.1:{free_port()}"
+        self.url = f"ldap://{self.address}"
+        self.ldapdb = [f"ldapdb_uri {self.url}", "ldapdb_id proxy", "ldapdb_pw proxy-secret",
+                       "ldapdb_mech SCRAM-SHA-256"]
+        self.daemon = Daemon([place.tool("slapd"), "-f", conf, "-h", f"{self.url}/", "-d", "0"],
+                             self.dir / "log")
+
+    def __enter__(self):
+        self.daemon.start()
+        wait_listening(self.address, self.daemon.running)
+        return self
+
+    def __exit__(self, *exc):
+        self.kill()
+        place.discard(self.dir)
+
+    def kill(self):
+        if self.daemon.process is not None:
+            self.daemon.kill()
 
 
 def sasldb(folder, users):
