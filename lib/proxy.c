@@ -291,37 +291,37 @@ static bool take_login(struct str s, struct proxy_xclient *out)
 	return true;
 }
 
-static bool pass_over(struct str s UNUSED, struct proxy_xclient *out UNUSED)
-{
-	return true;
-}
-
-/* Postfix's, and what Dovecot's proxies add to them. */
+/* Postfix's, and what Dovecot's proxies add to them.  Without a function it is passed over,
+ * and need not be xtext then: Dovecot's sessions have a bare `+`. */
 static const struct attribute {
 	struct str name;
 	bool (*take)(struct str value, struct proxy_xclient *out);
 } attributes[] = {
 	/* clang-format off */
-	{STR_INIT("NAME"),     pass_over}, /* a reverse name proves nothing */
+	{STR_INIT("NAME"),     NULL}, /* a reverse name proves nothing */
 	{STR_INIT("ADDR"),     take_addr},
 	{STR_INIT("PORT"),     take_port},
-	{STR_INIT("PROTO"),    pass_over},
+	{STR_INIT("PROTO"),    NULL},
 	{STR_INIT("HELO"),     take_helo},
 	{STR_INIT("LOGIN"),    take_login},
-	{STR_INIT("DESTADDR"), pass_over},
-	{STR_INIT("DESTPORT"), pass_over},
-	{STR_INIT("SESSION"),  pass_over},
-	{STR_INIT("TTL"),      pass_over},
-	{STR_INIT("FORWARD"),  pass_over},
+	{STR_INIT("DESTADDR"), NULL},
+	{STR_INIT("DESTPORT"), NULL},
+	{STR_INIT("SESSION"),  NULL},
+	{STR_INIT("TTL"),      NULL},
+	{STR_INIT("FORWARD"),  NULL},
 	/* clang-format on */
 };
 
 static bool take(struct str name, struct str value, struct proxy_xclient *out)
 {
 	for (size_t i = 0; i < countof(attributes); i++) {
-		if (!str_ieq(attributes[i].name, name))
+		const struct attribute *a = &attributes[i];
+
+		if (!str_ieq(a->name, name))
 			continue;
-		return is_unavailable(value) || attributes[i].take(value, out);
+		if (a->take == NULL)
+			return value.n > 0;
+		return is_xtext(value) && (is_unavailable(value) || a->take(value, out));
 	}
 	return false;
 }
@@ -336,7 +336,7 @@ bool proxy_xclient(struct str args, struct proxy_xclient *out)
 		struct str value = str_word(&args);
 		struct str name = str_cut(&value, '=');
 
-		if (!is_xtext(value) || !take(name, value, out))
+		if (!take(name, value, out))
 			return false;
 	}
 	return true;

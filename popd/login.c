@@ -56,9 +56,11 @@ static void enter(struct login *l, enum state to)
 	l->state = to;
 }
 
+/* greet - Dovecot as a proxy says XCLIENT to whom it reads that word of */
 static void greet(struct login *l, struct str hostname, struct str challenge)
 {
-	buf_printf(&l->d.out, "+OK " STR_FMT " POP3 server ready", STR_ARG(hostname));
+	buf_printf(&l->d.out, "+OK %s" STR_FMT " POP3 server ready",
+		   l->capa.xclient ? "[XCLIENT] " : "", STR_ARG(hostname));
 	if (l->capa.apop) {
 		buf_put(&l->challenge, challenge);
 		buf_printf(&l->d.out, " " STR_FMT, STR_ARG(challenge));
@@ -488,7 +490,8 @@ void login_try_again(struct login *l)
 void login_tls_begun(struct login *l, const struct capa *capa)
 {
 	l->capa = *capa;
-	l->begun = true;
+	l->begun = false; /* a proxy may say now for whom it speaks */
+	l->first_n = 0;
 	buf_clear(&l->user);
 	buf_clear(&l->challenge);
 	enter(l, GREETED);

@@ -2,7 +2,7 @@
 """conf-examples/: every file is run, and says what is true.
 
 Those for Postfix and Sendmail are run by test_mta.py and test_smtp_auth.py, systemd's by
-test_systemd.py.
+test_systemd.py, HAProxy's by test_front.py.
 """
 
 import re
@@ -21,6 +21,7 @@ def test_every_example_has_a_test():
                                           "30-smtp-auth")}
     tested |= {"postfix/sasl/smtpd.conf"}
     tested |= {f"sendmail/{n}" for n in ("popstore.mc", "smtp-auth.mc", "Sendmail.conf")}
+    tested |= {"haproxy/popstore.cfg"}
     tested |= {f"popstore/{n}.conf" for n in ("minimal", "dev", "full")}
     tested |= {f"systemd/popstored{n}" for n in (".service", "-lmtp.socket", "-pop3.socket")}
     tested |= {f"systemd/popstore-scrub{n}" for n in (".service", ".timer")}

@@ -230,6 +230,8 @@ static void xclient(void **state UNUSED)
 			true, "192.0.2.7:0", "b.example", "eve+40x"},
 		{"ADDR=[UNAVAILABLE] HELO=[TEMPUNAVAIL] PORT=[UNAVAILABLE] LOGIN=[UNAVAILABLE]", true, "", "", ""},
 		{"SESSION=x TTL=5 FORWARD=abc ADDR=192.0.2.7", true, "192.0.2.7:0", "", ""},
+		{"ADDR=192.0.2.7 PORT=4 SESSION=KQ9qwmxht+N/AAAF TTL=5 FORWARD=a==", true, "192.0.2.7:4", "", ""},
+		{"SESSION= ADDR=192.0.2.7", false, "", "", ""},
 		{"", false, "", "", ""},
 		{"ADDR", false, "", "", ""},
 		{"ADDR=", false, "", "", ""},

@@ -10,6 +10,7 @@
 
 /* clang-format off */
 #define HELLO  "+OK mx.example.org POP3 server ready\r\n"
+#define HELLO_PROXY "+OK [XCLIENT] mx.example.org POP3 server ready\r\n"
 #define NAMED  "+OK and the password?\r\n"
 #define WRONG  "-ERR [AUTH] name or password is wrong\r\n"
 #define LATER  "-ERR [SYS/TEMP] cannot check passwords now, try again later\r\n"
@@ -120,10 +121,10 @@ static const struct {
 	{"TLS is begun once", &IN_TLS, STR_INIT("STLS\r\nCAPA\r\n"), HELLO "-ERR this is TLS\r\n" CAPA "USER\r\nSASL PLAIN STEPS\r\n.\r\n", LOGIN_WANT_INPUT, ""},
 	{"no password at all", &NO_PASS, STR_INIT("USER alice\r\n"), HELLO "-ERR [AUTH] no password in clear is taken here\r\n", LOGIN_WANT_INPUT, ""},
 
-	{"a proxy speaks for another", &PROXY, STR_INIT("XCLIENT ADDR=192.0.2.7 PORT=4711\r\nCAPA\r\n"), HELLO "+OK\r\n" CAPA ".\r\n", LOGIN_WANT_INPUT, ""},
-	{"for nobody", &PROXY, STR_INIT("xclient port=4711\r\nQUIT\r\n"), HELLO "-ERR not understood\r\n" BYE, LOGIN_WANT_CLOSE, ""},
-	{"too late", &PROXY, STR_INIT("CAPA\r\nXCLIENT ADDR=192.0.2.7\r\n"), HELLO CAPA "USER\r\n.\r\n-ERR only before all else\r\n", LOGIN_WANT_INPUT, ""},
-	{"too late, too", &PROXY, STR_INIT("USER a\r\nXCLIENT ADDR=192.0.2.7\r\n"), HELLO NAMED "-ERR only before all else\r\n", LOGIN_WANT_INPUT, ""},
+	{"a proxy speaks for another", &PROXY, STR_INIT("XCLIENT ADDR=192.0.2.7 PORT=4711\r\nCAPA\r\n"), HELLO_PROXY "+OK\r\n" CAPA ".\r\n", LOGIN_WANT_INPUT, ""},
+	{"for nobody", &PROXY, STR_INIT("xclient port=4711\r\nQUIT\r\n"), HELLO_PROXY "-ERR not understood\r\n" BYE, LOGIN_WANT_CLOSE, ""},
+	{"too late", &PROXY, STR_INIT("CAPA\r\nXCLIENT ADDR=192.0.2.7\r\n"), HELLO_PROXY CAPA "USER\r\n.\r\n-ERR only before all else\r\n", LOGIN_WANT_INPUT, ""},
+	{"too late, too", &PROXY, STR_INIT("USER a\r\nXCLIENT ADDR=192.0.2.7\r\n"), HELLO_PROXY NAMED "-ERR only before all else\r\n", LOGIN_WANT_INPUT, ""},
 
 	{"a browser", &OPEN, STR_INIT("GET /USER HTTP/1.1\r\nUSER alice\r\n"), HELLO, LOGIN_WANT_CLOSE, ""},
 	{"any case", &OPEN, STR_INIT("pOsT /\n"), HELLO, LOGIN_WANT_CLOSE, ""},
