@@ -31,6 +31,7 @@ NAME_passwd   := popstore-poppassd
 
 LIBS_milter := -lmilter
 LIBS_authd  := -lsasl2 -lcurl
+LIBS_rules  := $(LIBS_authd)
 LIBS_unfit  := -lfuse3
 LIBS_blocklog := -lfuse3
 
@@ -140,7 +141,7 @@ $(SHIMS): $(O)/%.so: %.c $(O)/flags
 
 $(FUZZ): $(O)/%: $(O)/%.o $(ARCHIVES)
 	$(call say,LD)
-	$(Q)$(CC) $(ALL_LDFLAGS) -fsanitize=fuzzer -o $@ $< -Wl,--start-group $(ARCHIVES) -Wl,--end-group $(PKG_LIBS) $(LDLIBS)
+	$(Q)$(CC) $(ALL_LDFLAGS) -fsanitize=fuzzer -o $@ $< -Wl,--start-group $(ARCHIVES) -Wl,--end-group $(LIBS_$(notdir $@)) $(PKG_LIBS) $(LDLIBS)
 
 $(OBJECTS): $(O)/%.o: %.c $(O)/flags
 	$(call say,CC)
