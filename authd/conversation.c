@@ -41,7 +41,7 @@ static void look_up(struct judge *j, struct core *core)
 	buf_init_secret(&verifiers, LOOKUP_VERIFIERS_MAX);
 	auth_answer_init(&a);
 	if (lookup_verifiers(j, core_question(core), &verifiers, &a) == 0)
-		core_verifiers(core, buf_str(&verifiers));
+		core_verifiers(core, buf_str(&verifiers), a.wait_ms);
 	else
 		core_answer(core, &a);
 	auth_answer_fini(&a);

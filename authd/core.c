@@ -367,12 +367,14 @@ void core_answer(struct core *c, const struct auth_answer *a)
 	end_answer(c, a->result == AUTH_CHALLENGE);
 }
 
-void core_verifiers(struct core *c, struct str verifiers)
+void core_verifiers(struct core *c, struct str verifiers, uint32_t wait_ms)
 {
 	must(c->want == CORE_WANT_LOOKUP);
 	begin_answer(c);
 	wire_put(&c->out, "answer", STR("ok"));
 	wire_put(&c->out, "verifiers", verifiers);
+	if (wait_ms > 0)
+		wire_put_u64(&c->out, "wait", wait_ms);
 	end_answer(c, false);
 }
 

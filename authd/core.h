@@ -68,7 +68,8 @@ struct buf *core_output(struct core *c);
 
 void core_answer(struct core *c, const struct auth_answer *a);
 void core_offer(struct core *c, const struct auth_offer *o);
-void core_verifiers(struct core *c, struct str verifiers);
+/* `wait_ms`: before they are used. */
+void core_verifiers(struct core *c, struct str verifiers, uint32_t wait_ms);
 
 bool core_idle(const struct core *c); /* no part of a question is here */
 bool core_in_exchange(const struct core *c);

@@ -52,7 +52,7 @@ int judge_init(struct judge *j, const struct settings *set, struct store *store,
 	if (set->auth.keytab[0] == '\0')
 		j->mechanisms &= ~MECHANISM_BIT(MECHANISM_GSSAPI);
 	read_trusted(j);
-	j->limiter = limiter_new();
+	j->limiter = limiter_new((uint32_t)(set->auth.user_delay_s * 1000));
 	if (set->auth.cache_time_s > 0)
 		j->cache = cache_new(set->auth.cache_entries);
 	return 0;

@@ -10,15 +10,28 @@
 
 enum { WAYS = 8, SETS = LIMITER_ENTRIES / WAYS, KEY_OCTETS = 192, MINUTES = 61 };
 
-/* Of a network or a user. */
+enum kind { NETWORK, USER, LOOK_UPS };
+
+/* Beyond `most` failures are not counted. */
+static const struct pace {
+	char letter; /* in the key */
+	uint32_t free, most, forgive_ms;
+} paces[] = {
+	[NETWORK] = {'n', LIMITER_FREE, UINT32_MAX, LIMITER_FORGIVE_MS},
+	[USER] = {'u', LIMITER_FREE, LIMITER_USER_MOST, LIMITER_FORGIVE_MS},
+	[LOOK_UPS] = {'l', LIMITER_LOOK_UPS,
+		      LIMITER_LOOK_UPS + LIMITER_USER_MOST - LIMITER_FREE,
+		      LIMITER_LOOK_UP_FORGIVE_MS},
+};
+
 struct entry {
 	uint64_t key; /* 0: free */
 	uint64_t used_ms;
 	uint64_t free_ms;     /* when the next turn of its line begins */
 	uint64_t forgiven_ms; /* up to when failures are forgiven */
 	uint32_t failures;
-	bool is_network;
-	struct network network; /* for limiter_get_state() */
+	enum kind kind;
+	struct network network; /* of NETWORK, for limiter_get_state() */
 };
 
 /* A user that has logged in from a network. */
@@ -28,6 +41,7 @@ struct pair {
 
 struct limiter {
 	pthread_mutex_t lock;
+	uint32_t user_ms;
 	unsigned char secret[KEY_OCTETS];
 	struct entry entries[LIMITER_ENTRIES];
 	struct pair pairs[LIMITER_ENTRIES];
@@ -36,10 +50,11 @@ struct limiter {
 	uint32_t minute_n[MINUTES];
 };
 
-struct limiter *limiter_new(void)
+struct limiter *limiter_new(uint32_t user_ms)
 {
 	struct limiter *l = xalloc(sizeof *l);
 
+	l->user_ms = user_ms;
 	must(RAND_bytes(l->secret, sizeof l->secret) == 1);
 	must(pthread_mutex_init(&l->lock, NULL) == 0);
 	return l;
@@ -55,14 +70,14 @@ void limiter_free(struct limiter **l)
 
 /* ---- tables ------------------------------------------------------------------------- */
 
-static uint64_t hash(const struct limiter *l, char kind, const struct network *n,
+static uint64_t hash(const struct limiter *l, char letter, const struct network *n,
 		     struct str user)
 {
 	struct buf b;
 	uint64_t h;
 
 	buf_init(&b, 1024);
-	buf_putc(&b, kind);
+	buf_putc(&b, letter);
 	if (n != NULL)
 		buf_put(&b, (struct str){(const char *)n->first.octets,
 					 sizeof n->first.octets});
@@ -73,8 +88,9 @@ static uint64_t hash(const struct limiter *l, char kind, const struct network *n
 	return h ? h : 1;
 }
 
-/* find_entry - the one of this key, or else the place of the one used longest ago */
-static struct entry *find_entry(struct limiter *l, uint64_t key, uint64_t now)
+/* find_place - the one of this key, or else the place of the one used longest ago */
+static struct entry *find_place(struct limiter *l, uint64_t key, enum kind kind,
+				uint64_t now)
 {
 	struct entry *set = &l->entries[key % SETS * WAYS], *oldest = set;
 
@@ -87,7 +103,8 @@ static struct entry *find_entry(struct limiter *l, uint64_t key, uint64_t now)
 		    (oldest->key != 0 && set[i].used_ms < oldest->used_ms))
 			oldest = &set[i];
 	}
-	*oldest = (struct entry){.key = key, .used_ms = now, .forgiven_ms = now};
+	*oldest = (struct entry){
+		.key = key, .kind = kind, .used_ms = now, .forgiven_ms = now};
 	return oldest;
 }
 
@@ -110,24 +127,47 @@ static struct pair *find_pair(struct limiter *l, uint64_t key, bool *found)
 
 static void forgive(struct entry *x, uint64_t now)
 {
+	uint32_t each_ms = paces[x->kind].forgive_ms;
 	uint64_t n;
 
 	if (now <= x->forgiven_ms) /* a thread that waited for the lock */
 		return;
-	n = (now - x->forgiven_ms) / LIMITER_FORGIVE_MS;
+	n = (now - x->forgiven_ms) / each_ms;
 	x->failures -= n < x->failures ? (uint32_t)n : x->failures;
-	x->forgiven_ms = x->failures == 0 ? now : x->forgiven_ms + n * LIMITER_FORGIVE_MS;
+	x->forgiven_ms = x->failures == 0 ? now : x->forgiven_ms + n * each_ms;
 }
 
-static uint32_t delay_ms(uint32_t failures, uint32_t most)
+static void fail(struct entry *x)
 {
+	if (x->failures < paces[x->kind].most)
+		x->failures++;
+}
+
+/* delay_of - of the next answer */
+static uint32_t delay_of(const struct entry *x, uint32_t most_ms)
+{
+	uint32_t free = paces[x->kind].free;
 	uint64_t ms = LIMITER_FIRST_MS;
 
-	if (failures <= LIMITER_FREE)
+	if (x->failures <= free)
 		return 0;
-	for (uint32_t i = LIMITER_FREE + 1; i < failures && ms < most; i++)
+	for (uint32_t i = free + 1; i < x->failures && ms < most_ms; i++)
 		ms *= 2;
-	return ms < most ? (uint32_t)ms : most;
+	return ms < most_ms ? (uint32_t)ms : most_ms;
+}
+
+/* find_entry - with what is forgiven by now */
+static struct entry *find_entry(struct limiter *l, enum kind kind,
+				const struct network *network, struct str user,
+				uint64_t now)
+{
+	uint64_t key = hash(l, paces[kind].letter, network, user);
+	struct entry *x = find_place(l, key, kind, now);
+
+	if (network != NULL)
+		x->network = *network;
+	forgive(x, now);
+	return x;
 }
 
 /* The two entries of a try; NULL where there is nothing to count. */
@@ -140,19 +180,13 @@ static struct both find_both(struct limiter *l, const struct limiter_who *who,
 {
 	struct both b = {0};
 
-	if (who->has_network) {
-		b.network = find_entry(l, hash(l, 'n', &who->network, STR("")), now);
-		b.network->is_network = true;
-		b.network->network = who->network;
-		forgive(b.network, now);
-	}
-	if (who->user.n > 0) {
-		b.user = find_entry(l, hash(l, 'u', NULL, who->user), now);
-		forgive(b.user, now);
-		/* Seldom, it took the other's place. */
-		if (b.user == b.network)
-			b.network = NULL;
-	}
+	if (who->has_network)
+		b.network = find_entry(l, NETWORK, &who->network, STR(""), now);
+	if (who->user.n > 0)
+		b.user = find_entry(l, USER, NULL, who->user, now);
+	/* Seldom, it took the other's place. */
+	if (b.user == b.network)
+		b.network = NULL;
 	return b;
 }
 
@@ -178,8 +212,8 @@ static bool take_turn(struct entry *network, uint64_t now, struct limiter_turn *
 
 	if (begin - now > LIMITER_LINE_MS)
 		return false;
-	network->failures++;
-	network->free_ms = begin + delay_ms(network->failures, LIMITER_NETWORK_MS);
+	fail(network);
+	network->free_ms = begin + delay_of(network, LIMITER_NETWORK_MS);
 	out->at_ms = begin;
 	return true;
 }
@@ -191,11 +225,9 @@ bool limiter_begin(struct limiter *l, const struct limiter_who *who, uint64_t no
 
 	out->at_ms = now_ms;
 	must(pthread_mutex_lock(&l->lock) == 0);
-
-	struct both b = find_both(l, who, now_ms);
-
-	if (b.network != NULL)
-		may = take_turn(b.network, now_ms, out);
+	if (who->has_network)
+		may = take_turn(find_entry(l, NETWORK, &who->network, STR(""), now_ms),
+				now_ms, out);
 	if (!may)
 		count_refused(l, now_ms);
 	must(pthread_mutex_unlock(&l->lock) == 0);
@@ -204,11 +236,12 @@ bool limiter_begin(struct limiter *l, const struct limiter_who *who, uint64_t no
 
 static void take_back(struct entry *x)
 {
-	if (x != NULL && x->failures > 0)
+	if (x->failures > 0)
 		x->failures--;
 }
 
-/* knows_network - and remembers it after a login */
+/* knows_network - and remembers it after a login.  Who comes from none that is known here may
+ * be anybody. */
 static bool knows_network(struct limiter *l, const struct limiter_who *who, bool ok,
 			  uint64_t now)
 {
@@ -216,7 +249,7 @@ static bool knows_network(struct limiter *l, const struct limiter_who *who, bool
 	struct pair *p;
 
 	if (!who->has_network || who->user.n == 0)
-		return true;
+		return false;
 
 	uint64_t key = hash(l, 'p', &who->network, who->user);
 
@@ -233,17 +266,18 @@ static uint32_t wait_of(struct limiter *l, const struct limiter_who *who,
 	uint64_t wait = t->at_ms > now ? t->at_ms - now : 0;
 	bool known = knows_network(l, who, ok, now);
 
-	if (ok) {
-		take_back(b.network);
-	} else {
+	if (!ok)
 		count_refused(l, now);
-		if (b.network != NULL)
-			wait += delay_ms(b.network->failures, LIMITER_NETWORK_MS);
-	}
+	if (b.network != NULL && ok)
+		take_back(b.network);
+	else if (b.network != NULL)
+		wait += delay_of(b.network, LIMITER_NETWORK_MS);
 	if (b.user != NULL && !known) {
-		uint32_t user_wait = delay_ms(b.user->failures + !ok, LIMITER_USER_MS);
+		uint32_t user_wait;
 
-		b.user->failures += !ok;
+		if (!ok)
+			fail(b.user);
+		user_wait = delay_of(b.user, l->user_ms);
 		wait = wait > user_wait ? wait : user_wait;
 	}
 	return (uint32_t)wait;
@@ -263,8 +297,22 @@ uint32_t limiter_end(struct limiter *l, const struct limiter_who *who,
 void limiter_undo(struct limiter *l, const struct limiter_who *who, uint64_t now_ms)
 {
 	must(pthread_mutex_lock(&l->lock) == 0);
-	take_back(find_both(l, who, now_ms).network);
+	if (who->has_network)
+		take_back(find_entry(l, NETWORK, &who->network, STR(""), now_ms));
 	must(pthread_mutex_unlock(&l->lock) == 0);
+}
+
+uint32_t limiter_look_up(struct limiter *l, struct str user, uint64_t now_ms)
+{
+	struct entry *x;
+	uint32_t wait;
+
+	must(pthread_mutex_lock(&l->lock) == 0);
+	x = find_entry(l, LOOK_UPS, NULL, user, now_ms);
+	fail(x);
+	wait = delay_of(x, l->user_ms);
+	must(pthread_mutex_unlock(&l->lock) == 0);
+	return wait;
 }
 
 /* ---- what can be seen --------------------------------------------------------------- */
@@ -310,8 +358,8 @@ void limiter_get_state(struct limiter *l, uint64_t now_ms, struct limiter_state 
 		if (x->key == 0)
 			continue;
 		forgive(x, now_ms);
-		out->entries += x->failures > 0;
-		if (x->is_network && x->failures > LIMITER_FREE)
+		out->entries += x->kind != LOOK_UPS && x->failures > 0;
+		if (x->kind == NETWORK && x->failures > LIMITER_FREE)
 			put_worst(out, x);
 	}
 	get_refused(l, now_ms, out);

@@ -35,6 +35,12 @@ static bool is_allowed(const struct lookup *l, enum scram_hash hash)
 	return rule_asks_secret(l->rule) && l->rule->mechanisms & mechanism[hash];
 }
 
+/* user_of - canonical where it can be, or else as typed */
+static struct str user_of(const struct lookup *l)
+{
+	return l->account.name.s[0] ? str_of(l->account.name.s) : l->q->user;
+}
+
 /* put_fake - of the canonical name, so that no spelling of it looks different */
 static int put_fake(const struct lookup *l, enum scram_hash hash, struct buf *out,
 		    struct err *e)
@@ -42,12 +48,11 @@ static int put_fake(const struct lookup *l, enum scram_hash hash, struct buf *ou
 	struct scram_verifier v = {
 		.hash = hash,
 		.iterations = (uint32_t)l->judge->set->auth.scram_iterations};
-	struct str name = l->account.name.s[0] ? str_of(l->account.name.s) : l->q->user;
 	unsigned char key[SITE_KEY_OCTETS];
 	int rc = site_key_derive(l->judge->store, "scram", key, e);
 
 	if (rc == 0)
-		rc = scram_fake(key, name, &v, e);
+		rc = scram_fake(key, user_of(l), &v, e);
 	if (rc == 0)
 		scram_print(&v, out);
 	explicit_bzero(key, sizeof key);
@@ -98,6 +103,7 @@ int lookup_verifiers(struct judge *j, const struct question *q, struct buf *veri
 
 	if (put_verifiers(&l, verifiers, &e) == 0) {
 		must(!buf_over(verifiers));
+		out->wait_ms = limiter_look_up(j->limiter, user_of(&l), clock_ms());
 		return 0;
 	}
 	out->result = AUTH_TRY_AGAIN;

@@ -22,8 +22,9 @@
 
 enum { LOOKUP_VERIFIERS_MAX = SCRAM_HASHES * SCRAM_TEXT_MAX };
 
-/* 0 with the verifiers, a blank between two, or -1 with what *out says (AUTH_TRY_AGAIN).
- * `verifiers` is a secret buffer. */
+/* 0 with the verifiers, a blank between two, and out->wait_ms, for each is a try as far as can
+ * be told here (authd/limiter.h); or -1 with what *out says (AUTH_TRY_AGAIN).  `verifiers` is a
+ * secret buffer. */
 int lookup_verifiers(struct judge *j, const struct question *q, struct buf *verifiers,
 		     struct auth_answer *out);
 

@@ -319,6 +319,11 @@ static const struct conf_item items[] = {
 	ROW("auth", "trusted_networks", CONF_TEXTS, auth.trusted_networks, struct conf_list,
 	    .def = "", .min = 1, .max = 64, .wrong = network_wrong,
 	    .doc = "Networks whose failed logins slow down nobody else there: webmail, proxies."),
+	TIME(auth, user_delay, "3s", 0, 15,
+	     "How long, at most, failed logins to one account make those wait who try to log in\n"
+	     "there: from where its owner has not logged in before, from this machine, from\n"
+	     "trusted networks, or by way of an MTA.\n"
+	     "0: not at all."),
 	WORD(auth, plaintext_without_tls, "loopback", plaintext_words,
 	     "Who may send a password in clear text over a connection without TLS: nobody,\n"
 	     "clients on this machine, or everybody."),

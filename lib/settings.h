@@ -97,6 +97,7 @@ struct settings {
 		int certificate_name; /* enum settings_certificate_name */
 		uint64_t cache_entries, cache_time_s;
 		struct conf_list trusted_networks;
+		uint64_t user_delay_s;
 		int plaintext_without_tls; /* enum settings_plaintext */
 		char *default_domain;      /* for logins without one; "" = none */
 		uint64_t yescrypt_cost;    /* 1 to 11, as crypt_gensalt(3) counts it */

@@ -727,6 +727,29 @@ def test_trusted_networks_have_no_line(make_authd):
             assert c.password(f"user{i}@example.org", "wrong").wait_ms == 0
 
 
+@pytest.mark.parametrize("peer", ({"client": "127.0.0.1", "loopback": "yes"},
+                                  {"client": "unix"}, {"client": "203.0.113.1"}),
+                         ids=("loopback", "unix", "trusted"))
+def test_without_a_network_a_user_has_his_own_count(make_authd, peer):
+    """The owner waits as a stranger does, but no longer than that, and nobody else."""
+    s = make_authd(trusted_networks=["203.0.113.0/24"])
+    s.add("bob@example.org")
+    with s.talk(**peer) as c:
+        waits = [c.password("alice@example.org", "wrong").wait_ms for _ in range(40)]
+        assert waits[:6] == [0, 0, 0, 0, 0, 100] and max(waits) == 3000
+        right = c.password("alice@example.org", PASSWORD)
+        assert right.word == "ok" and 100 <= right.wait_ms <= 3000
+        assert c.password("bob@example.org", "wrong").wait_ms == 0
+        right = c.password("bob@example.org", PASSWORD)
+        assert right.word == "ok" and right.wait_ms == 0
+
+
+def test_a_users_count_can_be_turned_off(make_authd):
+    s = make_authd(user_delay=0)
+    with s.talk(client="unix") as c:
+        assert {c.password("alice@example.org", "wrong").wait_ms for _ in range(20)} == {0}
+
+
 def test_status_shows_who_is_slowed_down(make_authd):
     s = make_authd()
     assert s.password("alice@example.org", PASSWORD).word == "ok"

@@ -169,6 +169,20 @@ def test_an_authd_that_hangs_takes_no_more_than_the_login_has(make_site):
     assert Pop3(site, name).quit().startswith(b"+OK")
 
 
+def test_a_right_password_waits_for_its_turn_too(make_site):
+    """Or whoever gives up a connection that is not answered at once could go on to the next."""
+    site = make_site().start()
+    name = site.new_account()
+    for _ in range(3):
+        with Wire(site.pop3) as wire:
+            wire.line()
+            for _ in range(3):
+                assert log_in(wire, name, "wrong").startswith(b"-ERR [AUTH]")
+    start = time.monotonic()
+    assert Pop3(site, name).quit().startswith(b"+OK")
+    assert time.monotonic() - start >= 0.1
+
+
 def test_a_stop_in_the_middle_of_a_login(make_site):
     site = make_site().start()
     name = site.new_account()

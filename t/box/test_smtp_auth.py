@@ -10,6 +10,7 @@ gets for it.
 import re
 import struct
 import subprocess
+import time
 
 import pytest
 
@@ -225,6 +226,18 @@ def test_saslauthd_protocol(bare):
     assert ask_saslauthd(bare, name, PASSWORD, service="imap") == b"\0\2NO"
 
 
+def test_tries_by_saslauthd_are_paced(bare):
+    name, other = bare.new_account(), bare.new_account()
+    start = time.monotonic()
+    assert {ask_saslauthd(bare, name, f"wrong {i}") for i in range(9)} == {b"\0\2NO"}
+    # From the sixth on 100, 200, 400, 800 ms, and for the owner as many as for the last.
+    assert time.monotonic() - start >= 1.5
+    start = time.monotonic()
+    assert ask_saslauthd(bare, name, PASSWORD) == b"\0\2OK"
+    assert time.monotonic() - start >= 0.1
+    assert ask_saslauthd(bare, other, PASSWORD) == b"\0\2OK"
+
+
 @pytest.mark.parametrize("rubbish", [b"GET / HTTP/1.0\r\n\r\n", b"\xff" * 70000, b"\0\1a\xff\xff",
                                      b"\0\1a\0\1b\0\2c\n\0\0"],
                          ids=("http", "flood", "long", "control"))
@@ -266,6 +279,16 @@ def test_lookup_gives_verifiers_and_nothing_else(bare):
         assert re.fullmatch(shape, answer), answer
     assert known != unknown and PASSWORD not in known
     assert look_up(bare, name, "pop3") == ""
+
+
+def test_look_ups_of_a_user_are_paced(bare):
+    """Each proof by SCRAM to the MTA needs one, whether it is right or not."""
+    name = bare.new_account()
+    waits = [re.search(r"^wait (\d+)$", look_up(bare, name), re.M) for _ in range(45)]
+    assert not any(waits[:30])
+    told = [int(m[1]) for m in waits[30:] if m]
+    assert told[0] == 100 and max(told) == 3000
+    assert "\nwait " not in look_up(bare, bare.new_account())
 
 
 def test_the_plugin_exports_one_name():

@@ -39,7 +39,7 @@ static void answer(struct core *c)
 		return;
 	}
 	if (core_want(c) == CORE_WANT_LOOKUP && octets % 2) {
-		core_verifiers(c, core_question(c)->user);
+		core_verifiers(c, core_question(c)->user, 1);
 		return;
 	}
 	auth_answer_init(&a);

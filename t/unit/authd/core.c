@@ -73,7 +73,7 @@ static void reply(struct core *c)
 		return;
 	}
 	if (want == CORE_WANT_LOOKUP) {
-		core_verifiers(c, STR("a b"));
+		core_verifiers(c, STR("a b"), 0);
 		assert_true(str_eq(buf_str(core_output(c)),
 				   STR("answer ok\nverifiers a b\n\n")));
 		return;

@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-enum { BEGIN_MS = 100000000 };
+enum { BEGIN_MS = 100000000, USER_MS = 3000 };
 
 static struct limiter_who who(const char *address, const char *user)
 {
@@ -40,7 +40,7 @@ static void the_delay_grows_and_has_an_end(void **state)
 {
 	static const uint32_t waits[] = {0,   0,   0,    0,    0,    100,   200,
 					 400, 800, 1600, 3200, 6400, 10000, 10000};
-	struct limiter *l = limiter_new();
+	struct limiter *l = limiter_new(USER_MS);
 	uint64_t now = BEGIN_MS;
 
 	(void)state;
@@ -67,7 +67,7 @@ static void the_delay_grows_and_has_an_end(void **state)
 static void many_at_once_learn_no_more_than_one(void **state)
 {
 	enum { SPAN_MS = 600000, STEP_MS = 10 };
-	struct limiter *l = limiter_new();
+	struct limiter *l = limiter_new(USER_MS);
 	size_t judged = 0, told = 0;
 
 	(void)state;
@@ -87,7 +87,7 @@ static void many_at_once_learn_no_more_than_one(void **state)
 
 static void a_right_one_waits_for_its_turn_too(void **state)
 {
-	struct limiter *l = limiter_new();
+	struct limiter *l = limiter_new(USER_MS);
 	uint32_t wait;
 
 	(void)state;
@@ -100,7 +100,7 @@ static void a_right_one_waits_for_its_turn_too(void **state)
 
 static void a_login_forgives_nothing_but_itself(void **state)
 {
-	struct limiter *l = limiter_new();
+	struct limiter *l = limiter_new(USER_MS);
 	uint64_t now = BEGIN_MS;
 
 	(void)state;
@@ -118,7 +118,7 @@ static void a_login_forgives_nothing_but_itself(void **state)
 
 static void failures_are_forgiven_with_time(void **state)
 {
-	struct limiter *l = limiter_new();
+	struct limiter *l = limiter_new(USER_MS);
 
 	(void)state;
 	for (int i = 0; i < 8; i++)
@@ -132,7 +132,7 @@ static void failures_are_forgiven_with_time(void **state)
 /* Threads read the clock, and then wait for the lock: an older time may come after. */
 static void a_late_thread_forgives_nothing(void **state)
 {
-	struct limiter *l = limiter_new();
+	struct limiter *l = limiter_new(USER_MS);
 
 	(void)state;
 	for (int i = 0; i < 8; i++)
@@ -143,7 +143,7 @@ static void a_late_thread_forgives_nothing(void **state)
 
 static void strangers_do_not_keep_the_owner_out(void **state)
 {
-	struct limiter *l = limiter_new();
+	struct limiter *l = limiter_new(USER_MS);
 	uint64_t now = BEGIN_MS;
 	char address[32];
 
@@ -155,7 +155,7 @@ static void strangers_do_not_keep_the_owner_out(void **state)
 	}
 	/* From where she was before, at once; from elsewhere, soon; nobody else suffers. */
 	assert_int_equal(try_one(l, "198.51.100.99", "alice", true, now), 0);
-	assert_int_equal(try_one(l, "203.0.113.1", "alice", true, now), LIMITER_USER_MS);
+	assert_int_equal(try_one(l, "203.0.113.1", "alice", true, now), USER_MS);
 	assert_int_equal(try_one(l, "203.0.113.1", "alice", true, now), 0);
 	assert_int_equal(try_one(l, "203.0.113.2", "bob", true, now), 0);
 	limiter_free(&l);
@@ -163,7 +163,7 @@ static void strangers_do_not_keep_the_owner_out(void **state)
 
 static void what_has_no_network_waits_for_no_line(void **state)
 {
-	struct limiter *l = limiter_new();
+	struct limiter *l = limiter_new(USER_MS);
 
 	(void)state;
 	for (int i = 0; i < 1000; i++)
@@ -171,9 +171,81 @@ static void what_has_no_network_waits_for_no_line(void **state)
 	limiter_free(&l);
 }
 
+/* A web mail program on this machine, where the owner and a stranger look the same. */
+static void without_a_network_a_user_has_his_own_count(void **state)
+{
+	static const uint32_t waits[] = {0,   0,   0,   0,    0,       100,
+					 200, 400, 800, 1600, USER_MS, USER_MS};
+	struct limiter *l = limiter_new(USER_MS);
+	uint64_t now = BEGIN_MS;
+
+	(void)state;
+	for (size_t i = 0; i < countof(waits); i++)
+		assert_int_equal(try_one(l, "", "alice", false, now), waits[i]);
+	/* The owner waits, too, and comes in; nobody else does. */
+	assert_int_equal(try_one(l, "", "alice", true, now), USER_MS);
+	for (int i = 0; i < 1000; i++) {
+		char user[16];
+
+		snprintf(user, sizeof user, "user%d", i);
+		assert_int_equal(try_one(l, "", user, i % 2, now), 0);
+	}
+	limiter_free(&l);
+}
+
+static void a_thousand_strangers_are_forgotten_as_soon_as_a_few(void **state)
+{
+	struct limiter *l = limiter_new(USER_MS);
+	uint64_t now = BEGIN_MS;
+
+	(void)state;
+	for (int i = 0; i < 1000; i++)
+		assert_true(try_one(l, "", "alice", false, now) <= USER_MS);
+	assert_int_equal(try_one(l, "", "alice", true, now), USER_MS);
+	now += (LIMITER_USER_MOST - LIMITER_FREE) * LIMITER_FORGIVE_MS;
+	assert_int_equal(try_one(l, "", "alice", true, now), 0);
+	limiter_free(&l);
+}
+
+static void users_count_only_where_the_settings_say(void **state)
+{
+	struct limiter *l = limiter_new(0);
+
+	(void)state;
+	for (int i = 0; i < 100; i++) {
+		assert_int_equal(try_one(l, "", "alice", false, BEGIN_MS), 0);
+		assert_int_equal(limiter_look_up(l, STR("alice"), BEGIN_MS), 0);
+	}
+	limiter_free(&l);
+}
+
+static void look_ups_are_counted_by_user(void **state)
+{
+	struct limiter *l = limiter_new(USER_MS);
+	struct limiter_state s;
+	uint64_t now = BEGIN_MS;
+
+	(void)state;
+	for (int i = 0; i < LIMITER_LOOK_UPS; i++)
+		assert_int_equal(limiter_look_up(l, STR("alice"), now), 0);
+	assert_int_equal(limiter_look_up(l, STR("alice"), now), LIMITER_FIRST_MS);
+	for (int i = 0; i < 1000; i++)
+		assert_true(limiter_look_up(l, STR("alice"), now) <= USER_MS);
+	assert_int_equal(limiter_look_up(l, STR("alice"), now), USER_MS);
+	/* They are no failures, and slow nobody else down, nor her passwords. */
+	assert_int_equal(limiter_look_up(l, STR("bob"), now), 0);
+	assert_int_equal(try_one(l, "", "alice", false, now), 0);
+	limiter_get_state(l, now, &s);
+	assert_int_equal(s.entries, 1);
+	assert_int_equal(s.refused_hour, 1);
+	now += 12 * LIMITER_LOOK_UP_FORGIVE_MS;
+	assert_int_equal(limiter_look_up(l, STR("alice"), now), 0);
+	limiter_free(&l);
+}
+
 static void what_was_not_judged_does_not_count(void **state)
 {
-	struct limiter *l = limiter_new();
+	struct limiter *l = limiter_new(USER_MS);
 	struct limiter_who w = who("192.0.2.7", "alice");
 	struct limiter_turn t;
 
@@ -188,7 +260,7 @@ static void what_was_not_judged_does_not_count(void **state)
 
 static void the_table_is_bounded(void **state)
 {
-	struct limiter *l = limiter_new();
+	struct limiter *l = limiter_new(USER_MS);
 	struct limiter_state s;
 	char address[32];
 
@@ -205,7 +277,7 @@ static void the_table_is_bounded(void **state)
 
 static void the_worst_are_named(void **state)
 {
-	struct limiter *l = limiter_new();
+	struct limiter *l = limiter_new(USER_MS);
 	struct limiter_state s;
 	char address[32];
 
@@ -236,6 +308,10 @@ int main(void)
 		cmocka_unit_test(a_late_thread_forgives_nothing),
 		cmocka_unit_test(strangers_do_not_keep_the_owner_out),
 		cmocka_unit_test(what_has_no_network_waits_for_no_line),
+		cmocka_unit_test(without_a_network_a_user_has_his_own_count),
+		cmocka_unit_test(a_thousand_strangers_are_forgotten_as_soon_as_a_few),
+		cmocka_unit_test(users_count_only_where_the_settings_say),
+		cmocka_unit_test(look_ups_are_counted_by_user),
 		cmocka_unit_test(what_was_not_judged_does_not_count),
 		cmocka_unit_test(the_table_is_bounded),
 		cmocka_unit_test(the_worst_are_named),
