@@ -56,7 +56,7 @@ void attempt_refuse(struct attempt *t, const struct err *why, struct auth_answer
 	log_end(t, LOG_LV_WARN, "auth.refused", why);
 }
 
-/* attempt_fail - it counts as no try: nothing was learnt from it */
+/* attempt_fail - it counts as no try, unless its turn is over: nothing was learnt from it */
 void attempt_fail(struct attempt *t, const struct err *why, struct auth_answer *out)
 {
 	struct limiter_who who = who_of(t);
@@ -160,6 +160,7 @@ struct check {
 	struct str password;
 	bool expired;
 	const struct source *by; /* who said yes */
+	bool refused;            /* somebody said no */
 	struct err failed;       /* a source that did not answer */
 };
 
@@ -228,13 +229,17 @@ static enum source_result ask_source(struct check *c, const struct source *s,
 	return source_check(s, &q, e);
 }
 
-/* is_passed_over - see attempt.h.  What can be no name of ours is asked of nobody: it tells
- * nothing of who there is, and may mean something in a query. */
+/* is_passed_over - what can be no name of ours is asked of nobody: it tells nothing of who
+ * there is, and may mean something in a query */
 static bool is_passed_over(const struct check *c, const struct source *s)
 {
-	if (source_is_secret(s))
-		return false;
-	return c->t->name.s[0] == '\0' || (c->rule->transition && c->secret.found);
+	return !source_is_secret(s) && c->t->name.s[0] == '\0';
+}
+
+/* counts - whether a yes is one; see attempt.h */
+static bool counts(const struct check *c, const struct source *s)
+{
+	return source_is_secret(s) || !c->rule->transition || !c->secret.found;
 }
 
 /* ask_sources - each in its turn until one says yes, whether the account is one or not: the
@@ -252,12 +257,14 @@ static bool ask_sources(struct check *c, bool *cached)
 		r = *cached               ? SOURCE_YES
 		    : source_is_secret(s) ? ask_secret(c, &e)
 					  : ask_source(c, s, &e);
-		if (r == SOURCE_FAILED)
-			c->failed = e;
-		if (r == SOURCE_YES) {
+		if (r == SOURCE_YES && counts(c, s)) {
 			c->by = s;
 			return true;
 		}
+		if (r == SOURCE_FAILED)
+			c->failed = e;
+		else
+			c->refused = true;
 	}
 	return false;
 }
@@ -319,6 +326,8 @@ static void judge_password_of(struct check *c, struct err *why, struct auth_answ
 
 	if (!ask_sources(c, &cached)) {
 		if (c->failed.class != ERR_NONE) {
+			if (c->refused)
+				end_turn(c->t, false, out);
 			attempt_fail(c->t, &c->failed, out);
 			return;
 		}

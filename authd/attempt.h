@@ -7,8 +7,12 @@
  * log from here, and never a password.
  *
  * A source that fails is passed over and remembered: where none says yes, the answer is
- * `later`.  With `transition`, a user who has a secret is judged by it alone, or a password
- * that he has changed would go on being good at the old server.
+ * `later`; it is a try that failed all the same if another source has said no.
+ *
+ * With `transition`, a user who has a secret is judged by it alone, or a password that he has
+ * changed would go on being good at the old server.  The other sources are asked about a wrong
+ * one all the same, and what they say does not count: neither the time nor a `later` tells who
+ * has a secret by now.
  *
  * Threads: one, for each attempt.
  * Tests:   t/unit/authd/judge.c  t/unit/authd/exchange.c  t/box/test_authd.py

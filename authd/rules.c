@@ -173,15 +173,25 @@ static struct str next(struct str *rest)
 	return str_word(rest);
 }
 
-static void set_defaults(struct rule *r)
+static void put_secret_first(struct rule *r)
 {
 	struct err ignored;
+	size_t at = 0;
 
+	while (at < r->n_sources && !source_is_secret(&r->sources[at]))
+		at++;
+	if (at == r->n_sources)
+		r->n_sources++;
+	memmove(&r->sources[1], &r->sources[0], at * sizeof r->sources[0]);
+	must(source_parse(STR("secret"), &r->sources[0], &ignored) == 0);
+}
+
+static void set_defaults(struct rule *r)
+{
 	if (r->mechanisms == 0)
 		r->mechanisms = mechanism_defaults();
-	if (r->n_sources == 0)
-		must(source_parse(STR("secret"), &r->sources[r->n_sources++], &ignored) ==
-		     0);
+	if (r->n_sources == 0 || r->transition)
+		put_secret_first(r);
 }
 
 static int parse_rule(struct rule *r, struct str text, struct err *e)

@@ -6,7 +6,9 @@
  *   client 10.0.0.0/8,2001:db8::/32  sources secret,ldapdb  transition yes
  *
  * The first rule whose conditions hold is the one; without any, or when none holds, it is
- * rules_default().  A rule that says nothing of sources or mechanisms has the defaults.
+ * rules_default().  A rule that says nothing of sources or mechanisms has the defaults.  With
+ * `transition` the secret is the first source, whether it is named or not: whoever has one
+ * by now is judged by it, and no other source is shown a password that is right.
  *
  * The user's domain may be known late: until then a rule with that condition may hold, and
  * what is offered is what any of those that may hold allows.
@@ -34,7 +36,7 @@ struct rule {
 	struct name domains[RULE_LIST];
 	size_t n_clients, n_domains; /* 0: any */
 	bool tls_asked, tls;
-	struct source sources[RULE_SOURCES];
+	struct source sources[RULE_SOURCES + 1];
 	size_t n_sources;
 	unsigned mechanisms;
 	bool transition;
