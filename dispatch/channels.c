@@ -43,6 +43,11 @@ void channels_close(struct channels *c)
 	close_end(&c->ticket);
 }
 
+void channels_stop(const struct channels *c)
+{
+	handoff_close(c->give[CHANNEL_SESSION].fd);
+}
+
 size_t channels_of(const struct channels *c, const struct service *service,
 		   const struct listening *out[CHANNEL_ENDS])
 {

@@ -23,6 +23,9 @@ struct channels {
 
 int channels_open(struct channels *c, struct err *e);
 void channels_close(struct channels *c);
+/* For a stop: of those who give connections to sessions and those who take them, nobody can
+ * say who will end first.  What was given and not taken by then is answered (lib/server.h). */
+void channels_stop(const struct channels *c);
 
 enum { CHANNEL_ENDS = 2 * CHANNEL_COUNT + 1 }; /* of one service, at most */
 

@@ -207,6 +207,7 @@ static void stop(struct dispatcher *d)
 {
 	server_notify("STOPPING=1");
 	log_event(LOG_LV_INFO, "dispatch.stopping", kv_u("pid", (uint64_t)getpid()));
+	channels_stop(&d->channels);
 	supervisor_stop(d->supervisor);
 }
 

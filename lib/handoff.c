@@ -73,6 +73,12 @@ int handoff_give(int channel, int fd, struct str note, uint64_t end_ms, struct e
 	return 0;
 }
 
+void handoff_close(int give)
+{
+	/* Of the pair, and not of this descriptor alone. */
+	must(shutdown(give, SHUT_WR) == 0);
+}
+
 /* ---- taking -------------------------------------------------------------------- */
 
 /* take_fd - the one descriptor that came, or -1: then none is left open */
@@ -112,6 +118,13 @@ static bool has_room(int channel)
 	return true;
 }
 
+bool handoff_is_closed(int take)
+{
+	struct pollfd p = {.fd = take, .events = POLLRDHUP};
+
+	return poll(&p, 1, 0) == 1 && (p.revents & (POLLRDHUP | POLLHUP)) != 0;
+}
+
 int handoff_take(int channel, int *fd, struct buf *note, struct err *e)
 {
 	char octets[1 + HANDOFF_NOTE_MAX];
@@ -133,9 +146,10 @@ int handoff_take(int channel, int *fd, struct buf *note, struct err *e)
 			continue;
 		if (n < 0)
 			return errno == EAGAIN ? 0 : err_sys(e, "take a connection");
-		if (n == 0)
-			return err_set(e, ERR_TEMP, "4.3.2",
-				       "take a connection: nobody gives any more");
+		if (n == 0) {
+			errno = EPIPE;
+			return err_sys(e, "take a connection: nobody gives any more");
+		}
 		if (is_cut(&m)) {
 			errno = EMFILE;
 			return err_sys(e, "take a connection");

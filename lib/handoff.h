@@ -34,9 +34,13 @@ int handoff_pair(int *give, int *take, struct err *e) MUST_USE;
  * it. */
 int handoff_give(int channel, int fd, struct str note, uint64_t end_ms,
 		 struct err *e) MUST_USE;
+/* Nobody gives any more by this channel, whoever holds its end: handoff_give() fails with
+ * EPIPE from now on.  What was given can still be taken. */
+void handoff_close(int give);
+bool handoff_is_closed(int take);
 /* Does not wait.  *fd is -1 when nothing is there; `note` is cleared first.  What is not one
- * descriptor and one note is closed and passed over.  EMFILE when this process may have no
- * more descriptors: all wait. */
+ * descriptor and one note is closed and passed over.  EPIPE when nobody gives any more and all
+ * is taken; EMFILE when this process may have no more descriptors: all wait. */
 int handoff_take(int channel, int *fd, struct buf *note, struct err *e) MUST_USE;
 
 /* Gives one end of a new pair away, and returns the other: a stream socket with whoever

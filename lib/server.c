@@ -40,6 +40,7 @@ enum {
 struct socket {
 	int fd, protocol;
 	bool handoff;
+	bool over; /* a channel that nothing comes from any more */
 	char name[SERVER_ADDRESS];
 };
 
@@ -142,10 +143,15 @@ static bool once_a_second(uint64_t *last_ms)
 	return true;
 }
 
+static void say_last(int fd, struct str text)
+{
+	send(fd, text.p, text.n, MSG_DONTWAIT | MSG_NOSIGNAL);
+	close(fd);
+}
+
 static void refuse(struct run *r, int fd)
 {
-	send(fd, r->s->busy.p, r->s->busy.n, MSG_DONTWAIT | MSG_NOSIGNAL);
-	close(fd);
+	say_last(fd, r->s->busy);
 	if (once_a_second(&r->busy_logged_ms))
 		log_event(LOG_LV_WARN, "server.busy", kv_s("program", r->s->program),
 			  kv_u("connections", r->s->max_connections));
@@ -207,6 +213,9 @@ void server_shrink_stack(void)
 static void watch(struct run *r, bool on)
 {
 	for (size_t i = 0; i < r->n_sockets; i++) {
+		if (r->sockets[i].over)
+			continue;
+
 		/* One waiting process is woken for a connection, not all of them. */
 		struct epoll_event ev = {.events = EPOLLIN | EPOLLEXCLUSIVE,
 					 .data.ptr = &r->sockets[i]};
@@ -238,7 +247,18 @@ static void accept_failed(struct run *r)
 	pause_accepting(r, &e);
 }
 
-static void take_some(struct run *r, const struct socket *from)
+static void take_failed(struct run *r, struct socket *from, const struct err *e)
+{
+	if (e->sys != EPIPE) {
+		pause_accepting(r, e);
+		return;
+	}
+	/* The stop will be told to us, too. */
+	must(epoll_ctl(r->epoll, EPOLL_CTL_DEL, from->fd, NULL) == 0);
+	from->over = true;
+}
+
+static void take_some(struct run *r, struct socket *from)
 {
 	struct buf note;
 	struct err e;
@@ -247,7 +267,7 @@ static void take_some(struct run *r, const struct socket *from)
 	buf_init(&note, HANDOFF_NOTE_MAX);
 	for (int i = 0; i < ACCEPT_BURST; i++) {
 		if (handoff_take(from->fd, &fd, &note, &e) < 0) {
-			pause_accepting(r, &e);
+			take_failed(r, from, &e);
 			break;
 		}
 		if (fd < 0)
@@ -270,7 +290,7 @@ static void accept_some(struct run *r, const struct socket *from)
 	}
 }
 
-static void let_in(struct run *r, const struct socket *from)
+static void let_in(struct run *r, struct socket *from)
 {
 	if (from->handoff)
 		take_some(r, from);
@@ -397,7 +417,7 @@ static int add_socket(struct run *r, int fd, const struct server_listen *l, stru
 
 	struct socket *s = &r->sockets[r->n_sockets++];
 
-	*s = (struct socket){fd, l->protocol, l->handoff, ""};
+	*s = (struct socket){.fd = fd, .protocol = l->protocol, .handoff = l->handoff};
 	if (!l->handoff)
 		server_address(fd, s->name);
 	return 0;
@@ -426,6 +446,26 @@ static int open_sockets(struct run *r, struct err *e)
 	if (r->n_sockets == 0)
 		return err_set(e, ERR_PERM, "5.3.5", "no address to listen on");
 	return 0;
+}
+
+/* turn_away - what is left in a channel that is closed: nobody would come for it */
+static void turn_away(const struct run *r, int channel)
+{
+	struct buf note;
+	struct err e;
+	int fd;
+
+	buf_init(&note, HANDOFF_NOTE_MAX);
+	while (handoff_take(channel, &fd, &note, &e) == 0 && fd >= 0)
+		say_last(fd, r->s->late);
+	buf_fini(&note);
+}
+
+static void turn_away_late(const struct run *r)
+{
+	for (size_t i = 0; i < r->n_sockets; i++)
+		if (r->sockets[i].handoff && handoff_is_closed(r->sockets[i].fd))
+			turn_away(r, r->sockets[i].fd);
 }
 
 static void close_sockets(struct run *r)
@@ -530,6 +570,7 @@ static int listen_and_serve(struct run *r, struct err *e)
 	int sig = serve(r);
 
 	server_notify("STOPPING=1");
+	turn_away_late(r);
 	close_sockets(r);
 	if (sig == SIGHUP)
 		wait_for_sessions(r, -1, true);

@@ -51,6 +51,9 @@ struct server {
 	uint32_t max_connections;
 	uint32_t idle_ms; /* for conn_open() */
 	struct str busy;  /* what one connection too many is told */
+	/* What one is told that another process handed over, if we stop before it is taken, and
+	 * the channel is closed (handoff_close()).  While it is not, somebody else may take it. */
+	struct str late;
 	/* Runs one connection from greeting to end; closes nothing. */
 	void (*session)(struct conn *c, int protocol, void *ctx);
 	/* Called once, when all sockets are bound, and before the first thread and the

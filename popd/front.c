@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "popd/front.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -347,7 +348,9 @@ static int hand_over(struct visit *v, int *pair)
 		conn_consume(v->conn, v->handover.unread.n);
 		return 0;
 	}
-	log_event(LOG_LV_ERROR, "pop3.handover.failed", kv_s("sid", v->conn->sid),
+	/* The channel is closed when popstored stops. */
+	log_event(v->end.sys == EPIPE ? LOG_LV_INFO : LOG_LV_ERROR,
+		  "pop3.handover.failed", kv_s("sid", v->conn->sid),
 		  kv_s("account", v->handover.account), kv_err(&v->end));
 	return say_why_not(v, STR("-ERR [SYS/TEMP] no session now, try again later\r\n"),
 			   "no session");

@@ -18,6 +18,7 @@
 
 #define PROGRAM "popstore-pop3d"
 #define BUSY    "-ERR [SYS/TEMP] too many connections, try again later\r\n"
+#define LATE    "-ERR [SYS/TEMP] no session now, try again later\r\n"
 
 /* What both roles want of lib/server.h. */
 static struct server server_for(const struct settings *set)
@@ -60,9 +61,7 @@ static void serve(struct conn *c, int protocol UNUSED, void *ctx)
 	if (believe(s, c, &h, &e) < 0) {
 		log_event(LOG_LV_ERROR, "pop3.handover.failed", kv_s("sid", c->sid),
 			  kv_s("account", h.account), kv_err(&e));
-		(void)!conn_write(
-			c, STR("-ERR [SYS/TEMP] no session now, try again later\r\n"),
-			false, &ignore);
+		(void)!conn_write(c, STR(LATE), false, &ignore);
 		return;
 	}
 	conn_unread(c, h.unread);
@@ -103,6 +102,7 @@ static int run_sessions(const struct settings *set, struct err *e)
 	server.listen = &listen;
 	server.n_listen = 1;
 	server.max_connections = (uint32_t)set->pop3.max_connections;
+	server.late = STR(LATE);
 	server.session = serve;
 	server.enter = enter_session;
 	server.ctx = &s;

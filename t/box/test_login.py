@@ -2,6 +2,7 @@
 """The login process: who is let in, how many, and what becomes of a connection"""
 
 import base64
+import concurrent.futures
 import contextlib
 import os
 import resource
@@ -13,7 +14,9 @@ import time
 
 import pytest
 
+from lib import certificate
 from lib.mail import Pop3, deliver
+from lib.secure import running
 from lib.site import PASSWORD
 from lib.trace import Trace
 from lib.wire import DEADLINE, Wire, wait_until
@@ -193,6 +196,45 @@ def test_a_stop_in_the_middle_of_a_login(make_site):
         site.stop()
         assert time.monotonic() - start < DEADLINE / 2
         assert wire.rest() == b"" and other.rest() == b""
+
+
+def unread(wire):
+    """How many octets of what this client sent were not read yet."""
+    ends = [f"{port:04X}" for port in (wire.sock.getpeername()[1], wire.sock.getsockname()[1])]
+    with open("/proc/net/tcp", encoding="ascii") as f:
+        for row in map(str.split, f):
+            if [end.rpartition(":")[2] for end in row[1:3]] == ends:
+                return int(row[4].split(":")[1], 16)
+    raise AssertionError("no such connection")
+
+
+@pytest.mark.parametrize("tls", (False, True), ids=("clear", "tls"))
+def test_a_hand_over_while_all_stops_is_answered(tls):
+    """The session processes are gone when the password is found to be right."""
+    with running() as site:
+        hand_over_late(site, tls)
+
+
+def hand_over_late(site, tls):
+    name, daemon = site.new_account(), site.daemon
+    with concurrent.futures.ThreadPoolExecutor() as pool, Wire(site.pop3) as wire:
+        wire.line()
+        if tls:
+            assert wire.ask("STLS").startswith(b"+OK")
+            wire.start_tls(certificate.client())
+        assert wire.ask(f"USER {name}").startswith(b"+OK")
+        authd, = daemon.workers("popstore-authd")
+        os.kill(authd, signal.SIGSTOP)
+        wire.send(f"PASS {PASSWORD}\r\n")
+        wait_until("the password to be asked about", lambda: unread(wire) == 0)
+        stop = pool.submit(site.stop)
+        try:
+            wait_until("the sessions to end", lambda: not daemon.workers("popstore-pop3d"))
+        finally:
+            os.kill(authd, signal.SIGCONT)
+        assert wire.rest() == b"-ERR [SYS/TEMP] no session now, try again later\r\n"
+        stop.result()
+    daemon.assert_no_errors()
 
 
 # ---- SASL -----------------------------------------------------------------------------------

@@ -177,6 +177,31 @@ static void who_is_gone_takes_nothing(void **state UNUSED)
 	channel_close(&c);
 }
 
+/* By one holder of its end, for all. */
+static void a_closed_channel_takes_nothing_in(void **state UNUSED)
+{
+	struct channel c;
+	struct err e = {0};
+	int fd, other;
+
+	channel_open(&c);
+	other = dup(c.give);
+	assert_int_equal(handoff_give(c.give, 0, STR("before"), 0, &e), 0);
+	assert_false(handoff_is_closed(c.take));
+	handoff_close(c.give);
+	assert_true(handoff_is_closed(c.take));
+	assert_int_equal(handoff_give(other, 0, STR("after"), 0, &e), -1);
+	assert_int_equal(e.sys, EPIPE);
+	fd = take(&c);
+	assert_true(fd >= 0);
+	assert_true(str_eq(buf_str(&c.note), STR("before")));
+	close(fd);
+	assert_int_equal(handoff_take(c.take, &fd, &c.note, &e), -1);
+	assert_int_equal(fd, -1);
+	close(other);
+	channel_close(&c);
+}
+
 static void *give_one_more(void *channel)
 {
 	struct err e;
@@ -297,6 +322,7 @@ int main(void)
 		cmocka_unit_test(what_is_no_handoff_is_passed_over),
 		cmocka_unit_test(without_a_descriptor_nothing_is_taken),
 		cmocka_unit_test(who_is_gone_takes_nothing),
+		cmocka_unit_test(a_closed_channel_takes_nothing_in),
 		cmocka_unit_test(a_full_channel_is_waited_for),
 		cmocka_unit_test(a_giver_has_an_end_of_its_own),
 		cmocka_unit_test(what_was_given_outlives_the_giver),

@@ -26,9 +26,10 @@ struct fixture {
 	char dir[32], path[48], notify_path[48];
 	int notify;
 	pid_t pid;
-	int log;        /* what the child writes to standard error */
-	rlim_t max_fd;  /* 0 = as it is */
-	int give, take; /* 0 = it listens */
+	int log;           /* what the child writes to standard error */
+	rlim_t max_fd;     /* 0 = as it is */
+	int give, take;    /* 0 = it listens */
+	bool told_to_stop; /* before it runs */
 	struct server s;
 };
 
@@ -80,6 +81,14 @@ static void child(struct fixture *f, int log)
 			.name = "test.take", .protocol = 7, .handoff = true};
 	}
 	setenv("NOTIFY_SOCKET", f->notify_path, 1);
+	if (f->told_to_stop) {
+		sigset_t set;
+
+		sigemptyset(&set);
+		sigaddset(&set, SIGTERM);
+		sigprocmask(SIG_BLOCK, &set, NULL);
+		raise(SIGTERM);
+	}
 	f->s.listen = &listen;
 	f->s.n_listen = 1;
 	_exit(server_run(&f->s, &e) == 0 ? 0 : 9);
@@ -159,6 +168,7 @@ static struct fixture fixture(uint32_t max_connections)
 				      .max_connections = max_connections,
 				      .idle_ms = 60000,
 				      .busy = STR("busy\n"),
+				      .late = STR("late\n"),
 				      .session = session}};
 }
 
@@ -382,6 +392,57 @@ static void what_is_given_is_served_with_its_note(void **state UNUSED)
 	close(f.take);
 }
 
+/* A stop that comes before anything is taken. */
+static void what_is_left_in_a_closed_channel_is_told(void **state UNUSED)
+{
+	struct fixture f = fixture(2);
+	struct err e;
+
+	assert_int_equal(handoff_pair(&f.give, &f.take, &e), 0);
+	f.told_to_stop = true;
+
+	int first = ask(&f, "first\n"), second = ask(&f, "second\n");
+
+	/* Another process may take it. */
+	start(&f);
+	expect_state(&f, "STOPPING=1");
+	assert_int_equal(finish(&f), 0);
+	assert_int_equal(recv(first, &(char){0}, 1, MSG_DONTWAIT), -1);
+
+	handoff_close(f.give);
+	start(&f);
+	expect(first, "late\n");
+	expect(second, "late\n");
+	expect_end(first);
+	expect_end(second);
+	assert_int_equal(finish(&f), 0);
+	close(f.give);
+	close(f.take);
+}
+
+/* Until the stop comes, a channel that is closed is nothing to complain of. */
+static void a_closed_channel_is_left_alone(void **state UNUSED)
+{
+	struct fixture f = fixture(2);
+	struct err e;
+	char c;
+
+	assert_int_equal(handoff_pair(&f.give, &f.take, &e), 0);
+
+	int fd = ask(&f, "one\n");
+
+	handoff_close(f.give);
+	start(&f);
+	expect(fd, "hello 7\none\n");
+	kill(f.pid, SIGTERM);
+	expect(fd, "bye\n");
+	expect_end(fd);
+	assert_int_equal(read(f.log, &c, 1), 0);
+	assert_int_equal(finish(&f), 0);
+	close(f.give);
+	close(f.take);
+}
+
 static int tick_pipe[2];
 
 static void tick(void *ctx UNUSED)
@@ -426,6 +487,8 @@ int main(void)
 		cmocka_unit_test(one_too_many_is_told_so),
 		cmocka_unit_test(out_of_descriptors),
 		cmocka_unit_test(what_is_given_is_served_with_its_note),
+		cmocka_unit_test(what_is_left_in_a_closed_channel_is_told),
+		cmocka_unit_test(a_closed_channel_is_left_alone),
 		cmocka_unit_test(tick_comes_again_and_again),
 		cmocka_unit_test(nothing_to_listen_on),
 	};
