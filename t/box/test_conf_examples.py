@@ -23,7 +23,8 @@ def test_every_example_has_a_test():
     tested |= {f"sendmail/{n}" for n in ("popstore.mc", "smtp-auth.mc", "Sendmail.conf")}
     tested |= {"haproxy/popstore.cfg"}
     tested |= {f"popstore/{n}.conf" for n in ("minimal", "dev", "full")}
-    tested |= {f"systemd/popstored{n}" for n in (".service", "-lmtp.socket", "-pop3.socket")}
+    tested |= {f"systemd/popstored{n}" for n in (".service", "-lmtp.socket", "-pop3.socket",
+                                                 "-pop3s.socket", "-root.conf")}
     tested |= {f"systemd/popstore-scrub{n}" for n in (".service", ".timer")}
     there = {str(p.relative_to(place.EXAMPLES)) for p in place.EXAMPLES.rglob("*") if p.is_file()}
     assert there == tested
