@@ -5,41 +5,13 @@ Each test is an attack that once did damage.
 """
 
 import os
-import subprocess
 
 import pytest
 
-from lib import place
+from lib.disk import Disk
 from lib.mail import Lmtp, Pop3, deliver, fetch_all, message
 from lib.site import PASSWORD
 from lib.wire import Wire
-
-
-class Disk:
-    """A small file system in memory, for a store that is to meet its end."""
-
-    def __init__(self, folder, options):
-        place.need_root("mounts a file system")
-        self.path, self.filled = folder, 0
-        subprocess.run([place.tool("mount"), "-t", "tmpfs", "-o", options, "popstore-test",
-                        folder], check=True)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *exc):
-        subprocess.run([place.tool("umount"), "-l", self.path], check=True)
-
-    def remount(self, how):
-        subprocess.run([place.tool("mount"), "-o", "remount," + how, self.path], check=True)
-
-    def use_all_inodes(self):
-        try:
-            while True:
-                os.close(os.open(self.path / f"filler{self.filled}", os.O_CREAT))
-                self.filled += 1
-        except OSError:
-            pass
 
 
 @pytest.fixture
