@@ -7,13 +7,18 @@
  * what one customer gets.  Only those are counted who are there, so that nothing has to
  * be remembered or forgotten, and nobody can fill the memory.
  *
+ * When all places are taken, the one who came first has to give way: a login takes a moment,
+ * and who only sits there is most likely one of many who do.  Were newcomers turned away
+ * instead, whoever has enough networks could keep all others out without sending an octet.
+ *
  * Limits:  as given at the start.
  * Threads: any number.
- * Tests:   t/unit/lib/crowd.c
+ * Tests:   t/unit/lib/crowd.c  t/box/test_crowd.py
  */
 #ifndef CROWD_H
 #define CROWD_H
 
+#include "lib/conn.h"
 #include "lib/str.h"
 
 struct crowd;
@@ -25,13 +30,22 @@ struct crowd_limits {
 struct crowd *crowd_new(const struct crowd_limits *limits);
 void crowd_free(struct crowd **c);
 
-enum crowd_verdict { CROWD_IN, CROWD_FULL, CROWD_ADDRESS, CROWD_NETWORK };
+enum crowd_verdict { CROWD_IN, CROWD_ADDRESS, CROWD_NETWORK };
+
+/* A place, for crowd_leave(). */
+struct crowd_place {
+	size_t at;
+	uint64_t turn;
+};
 
 /* `address` is numeric, "192.0.2.7" or "2001:db8::1".  What is no address, or empty for
- * who is trusted, counts as one of all only.  With CROWD_IN, *place is for crowd_leave(). */
-enum crowd_verdict crowd_enter(struct crowd *c, struct str address, size_t *place);
-void crowd_leave(struct crowd *c, size_t place);
-/* For the log, of who is not let in. */
+ * who is trusted, counts as one of all only.  With CROWD_IN, `conn` is borrowed until
+ * crowd_leave(): it is cut when it has to give way. */
+enum crowd_verdict crowd_enter(struct crowd *c, struct str address, struct conn *conn,
+			       struct crowd_place *place);
+/* False: the place was another's by then, and the connection is cut. */
+bool crowd_leave(struct crowd *c, const struct crowd_place *place);
+/* For the log: of who is not let in, and with CROWD_IN of who gave way. */
 const char *crowd_why(enum crowd_verdict v);
 
 #endif

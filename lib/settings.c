@@ -227,9 +227,10 @@ static const struct conf_item items[] = {
 	NUM(CONF_COUNT, pop3, max_connections, "2000", 1, 100000,
 	    "Sessions of each process; one more is told to come back."),
 	NUM(CONF_COUNT, pop3, max_login_connections, "1000", 1, 10000,
-	    "Connections of each login process before login; one more is told to come back."),
+	    "Connections of each login process before login; with one more, the one that came\n"
+	    "first is ended."),
 	NUM(CONF_COUNT, pop3, max_per_address, "50", 1, 10000,
-	    "Of these, connections of one address."),
+	    "Of these, connections of one address; one more is told to come back."),
 	NUM(CONF_COUNT, pop3, max_per_network, "200", 1, 10000,
 	    "Of these, connections of one network: the first 24 bits of an IPv4 address, and\n"
 	    "the first 64 of an IPv6 address."),

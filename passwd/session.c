@@ -218,20 +218,22 @@ static int let_in(struct session *s, bool tls, struct err *e)
 {
 	const struct settings *set = s->d->set;
 	enum crowd_verdict verdict;
-	size_t place;
+	struct crowd_place place;
 	int rc;
 
 	if (conn_read_proxy(s->conn, &set->poppassd.proxy_networks, e) < 0)
 		return -1;
 	conn_address(s->conn, s->client);
-	verdict = crowd_enter(s->d->crowd,
-			      s->conn->loopback ? STR("") : str_of(s->client), &place);
+	verdict =
+		crowd_enter(s->d->crowd, s->conn->loopback ? STR("") : str_of(s->client),
+			    s->conn, &place);
 	if (verdict != CROWD_IN)
 		return turn_away(s, tls, verdict, e);
 	conn_deadline(s->conn, (uint32_t)(set->poppassd.timeout_s * 1000));
 	rc = serve(s, tls, e);
-	crowd_leave(s->d->crowd, place);
-	return rc;
+	if (crowd_leave(s->d->crowd, &place))
+		return rc;
+	return err_set(e, ERR_PEER, "4.3.2", "%s", crowd_why(CROWD_IN));
 }
 
 void poppassd_session(const struct poppassd *d, struct conn *c, bool tls)

@@ -358,22 +358,30 @@ static int hand_over(struct visit *v, int *pair)
 
 /* ---- a connection -------------------------------------------------------------------- */
 
-static int let_in(struct visit *v, size_t *place)
+static int let_in(struct visit *v, struct crowd_place *place)
 {
 	bool counted = !v->may_name &&
 		       (!v->conn->loopback || v->front->set->pop3.count_loopback);
 	enum crowd_verdict verdict = crowd_enter(
-		v->front->crowd, counted ? str_of(v->client) : STR(""), place);
+		v->front->crowd, counted ? str_of(v->client) : STR(""), v->conn, place);
 
 	if (verdict == CROWD_IN)
 		return 0;
 	return err_set(&v->end, ERR_PEER, "4.3.2", "%s", crowd_why(verdict));
 }
 
+/* leave - before the connection is another process's, too: nobody may cut it then */
+static int leave(struct visit *v, const struct crowd_place *place)
+{
+	if (crowd_leave(v->front->crowd, place))
+		return 0;
+	return err_set(&v->end, ERR_PEER, "4.3.2", "%s", crowd_why(CROWD_IN));
+}
+
 static int log_in(struct visit *v, bool tls_first, int *pair)
 {
+	struct crowd_place place;
 	struct err ignore;
-	size_t place;
 	int rc;
 
 	if (let_in(v, &place) < 0) {
@@ -388,11 +396,12 @@ static int log_in(struct visit *v, bool tls_first, int *pair)
 	rc = tls_first ? begin_tls(v) : 0;
 	if (rc == 0)
 		rc = converse(v);
+	if (leave(v, &place) < 0)
+		rc = -1;
 	if (rc == 0)
 		rc = hand_over(v, pair);
 	conn_deadline(v->conn, 0);
 	login_free(&v->login);
-	crowd_leave(v->front->crowd, place);
 	return rc;
 }
 

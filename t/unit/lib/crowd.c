@@ -9,9 +9,10 @@
 
 static enum crowd_verdict enter(struct crowd *c, const char *address)
 {
-	size_t place;
+	static struct conn nobody = {.fd = -1};
+	struct crowd_place place;
 
-	return crowd_enter(c, str_of(address), &place);
+	return crowd_enter(c, str_of(address), &nobody, &place);
 }
 
 static void each_limit_holds(void **state UNUSED)
@@ -26,8 +27,9 @@ static void each_limit_holds(void **state UNUSED)
 	assert_int_equal(enter(c, "192.0.3.1"), CROWD_IN);
 	assert_int_equal(enter(c, "2001:db8::1"), CROWD_IN);
 	assert_int_equal(enter(c, ""), CROWD_IN);
-	assert_int_equal(enter(c, ""), CROWD_FULL);
-	assert_int_equal(enter(c, "198.51.100.1"), CROWD_FULL);
+	/* All places are taken, and yet these hold. */
+	assert_int_equal(enter(c, "192.0.2.1"), CROWD_ADDRESS);
+	assert_int_equal(enter(c, "192.0.2.3"), CROWD_NETWORK);
 	crowd_free(&c);
 	assert_null(c);
 }
@@ -47,23 +49,60 @@ static void ipv6_networks_are_of_64_bits(void **state UNUSED)
 	crowd_free(&c);
 }
 
+static bool is_cut(const struct conn *c)
+{
+	return atomic_load(&c->interrupted);
+}
+
 static void who_leaves_makes_room(void **state UNUSED)
 {
 	struct crowd *c = crowd_new(&(struct crowd_limits){3, 1, 1});
-	size_t a, b, d;
+	struct conn conn[3] = {{.fd = -1}, {.fd = -1}, {.fd = -1}};
+	static const struct str from[] = {STR_INIT("192.0.2.1"), STR_INIT("192.0.3.1"),
+					  STR_INIT("")};
+	struct crowd_place place[3];
 
 	for (int i = 0; i < 100; i++) {
-		assert_int_equal(crowd_enter(c, STR("192.0.2.1"), &a), CROWD_IN);
-		assert_int_equal(crowd_enter(c, STR("192.0.3.1"), &b), CROWD_IN);
-		assert_int_equal(crowd_enter(c, STR(""), &d), CROWD_IN);
-		assert_int_equal(enter(c, ""), CROWD_FULL);
-		assert_int_equal(enter(c, "192.0.3.1"), CROWD_FULL);
-		crowd_leave(c, i % 3 == 0 ? a : i % 3 == 1 ? b : d);
+		for (int k = 0; k < 3; k++)
+			assert_int_equal(crowd_enter(c, from[k], &conn[k], &place[k]),
+					 CROWD_IN);
+		assert_true(crowd_leave(c, &place[i % 3]));
 		if (i % 3 != 0)
 			assert_int_equal(enter(c, "192.0.2.1"), CROWD_ADDRESS);
-		crowd_leave(c, i % 3 == 0 ? b : a);
-		crowd_leave(c, i % 3 == 2 ? b : d);
+		assert_true(crowd_leave(c, &place[(i + 1) % 3]));
+		assert_true(crowd_leave(c, &place[(i + 2) % 3]));
 	}
+	for (int k = 0; k < 3; k++)
+		assert_false(is_cut(&conn[k]));
+	crowd_free(&c);
+}
+
+static void who_came_first_gives_way(void **state UNUSED)
+{
+	enum { ROOM = 3, COME = 10 };
+	struct crowd *c = crowd_new(&(struct crowd_limits){ROOM, 1, 1});
+	struct conn conn[COME];
+	struct crowd_place place[COME];
+
+	for (int i = 0; i < COME; i++) {
+		char address[16];
+
+		conn[i] = (struct conn){.fd = -1};
+		snprintf(address, sizeof address, "10.0.%d.1", i);
+		assert_int_equal(crowd_enter(c, str_of(address), &conn[i], &place[i]),
+				 CROWD_IN);
+		if (i >= ROOM)
+			assert_true(is_cut(&conn[i - ROOM]));
+		assert_int_equal(enter(c, address), CROWD_ADDRESS);
+	}
+	/* Whose place is another's leaves it to him. */
+	assert_false(crowd_leave(c, &place[0]));
+	for (int i = COME - ROOM; i < COME; i++) {
+		assert_false(is_cut(&conn[i]));
+		assert_true(crowd_leave(c, &place[i]));
+	}
+	for (int i = 0; i < COME; i++)
+		assert_false(crowd_leave(c, &place[i]));
 	crowd_free(&c);
 }
 
@@ -88,6 +127,7 @@ int main(void)
 		cmocka_unit_test(each_limit_holds),
 		cmocka_unit_test(ipv6_networks_are_of_64_bits),
 		cmocka_unit_test(who_leaves_makes_room),
+		cmocka_unit_test(who_came_first_gives_way),
 		cmocka_unit_test(who_is_trusted_or_nobody_is_not_counted),
 	};
 
