@@ -6,6 +6,7 @@
 #   make check                    unit tests and lint (./check runs everything)
 #   make units                    the unit tests' programs, not run
 #   make rigs                     the programs and libraries of t/fault, t/crash and t/attack
+#   make bench                    the load generators of t/bench
 #   make man                      the list of settings into popstore.conf(5)
 #   make F=asan                   the same programs under ASan + UBSan, in build/asan/bin
 #   make F=fuzz CC=clang fuzz     every fuzzer for FUZZ_SECS each
@@ -83,13 +84,15 @@ obj      = $(patsubst %.c,$(O)/%.o,$(filter-out %/main.c,$(wildcard $(1)/*.c)))
 ARCHIVES = $(patsubst %,$(O)/%.a,$(DIRS))
 LAYER_A  = $(patsubst %,$(O)/%.a,$(LAYERS))
 BIN      = $(foreach p,$(PROGRAMS),$(O)/bin/$(NAME_$(p)))
-OBJECTS  = $(patsubst %.c,$(O)/%.o,$(wildcard $(patsubst %,%/*.c,$(DIRS)) t/unit/*/*.c t/fuzz/*.c t/fault/*.c t/fault/lib/*.c t/crash/*.c t/attack/*.c))
+OBJECTS  = $(patsubst %.c,$(O)/%.o,$(wildcard $(patsubst %,%/*.c,$(DIRS)) t/unit/*/*.c t/fuzz/*.c t/fault/*.c t/fault/lib/*.c t/crash/*.c t/attack/*.c t/bench/*.c t/bench/lib/*.c))
 UNIT     = $(patsubst %.c,$(O)/%,$(wildcard t/unit/*/*.c))
 FUZZ     = $(patsubst %.c,$(O)/%,$(wildcard t/fuzz/*.c))
 RIGS     = $(patsubst %.c,$(O)/%,$(wildcard t/fault/*.c t/crash/*.c t/attack/*.c))
-SHIMS    = $(patsubst %.c,$(O)/%.so,$(wildcard t/crash/shim/*.c))
+BENCH    = $(patsubst %.c,$(O)/%,$(wildcard t/bench/*.c))
+SHIMS    = $(patsubst %.c,$(O)/%.so,$(wildcard t/crash/shim/*.c t/bench/shim/*.c))
 # What the rigs of t/fault share; each takes from it what it needs.
 FAULT_LIB = $(patsubst %.c,$(O)/%.o,$(wildcard t/fault/lib/*.c))
+BENCH_LIB = $(patsubst %.c,$(O)/%.o,$(wildcard t/bench/lib/*.c))
 
 # The plug-in for the SASL library of the MTAs. A shared object is made of objects of its own,
 # and is the same in every flavour: no MTA has our sanitizers.
@@ -101,7 +104,7 @@ PLUGIN_CFLAGS = $(subst -fPIE,-fPIC,$(FLAVOR_dev)) -fvisibility=hidden
 Q := $(if $(V),,@)
 say = $(if $(V),,@printf '  %-5s %s\n' $(1) $@)
 
-.PHONY: all units rigs check check-unit lint man fuzz fuzzers cov clean install FORCE
+.PHONY: all units rigs bench check check-unit lint man fuzz fuzzers cov clean install FORCE
 all: $(BIN) $(PLUGIN)
 
 define archive
@@ -132,6 +135,15 @@ $(O)/t/fault/lib.a: $(FAULT_LIB) $(O)/files
 $(RIGS): $(O)/%: $(O)/%.o $(O)/t/fault/lib.a $(ARCHIVES)
 	$(call say,LD)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $< -Wl,--start-group $(O)/t/fault/lib.a $(ARCHIVES) -Wl,--end-group $(LIBS_$(notdir $@)) $(PKG_LIBS) $(LDLIBS)
+
+$(O)/t/bench/lib.a: $(BENCH_LIB) $(O)/files
+	$(call say,AR)
+	@rm -f $@
+	$(Q)ar rcsD $@ $(filter %.o,$^)
+
+$(BENCH): $(O)/%: $(O)/%.o $(O)/t/bench/lib.a $(LAYER_A)
+	$(call say,LD)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $< -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(PKG_LIBS) $(LDLIBS)
 
 # Libraries to preload into the programs: they stand alone.
 $(SHIMS): $(O)/%.so: %.c $(O)/flags
@@ -172,6 +184,7 @@ FORCE:
 # ---- tests ------------------------------------------------------------------
 units: $(UNIT)
 rigs: $(RIGS) $(SHIMS)
+bench: $(BENCH) $(SHIMS)
 check: check-unit lint
 check-unit: $(UNIT)
 	@set -e; for t in $(UNIT); do echo "  UNIT  $$t"; $$t; done
