@@ -199,7 +199,7 @@ static void line_came(struct slot *s, struct str line)
 	case GREETING:
 		load_timed_turn(&s->base, TIME_CONNECT);
 		buf_put(out, STR("USER "));
-		load_put_name(out, load_user(s->base.number));
+		load_put_name(out, load_owner(&s->base));
 		buf_put(out, STR("\r\n"));
 		s->state = USER;
 		break;

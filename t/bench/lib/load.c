@@ -84,6 +84,15 @@ uint64_t load_user(uint64_t n)
 	return first_user + (order[0] == 'r' ? scatter(n) : n) % users;
 }
 
+uint64_t load_owner(const struct load_slot *s)
+{
+	uint64_t each = users / connections;
+
+	if (rate > 0 || order[0] == 'r' || each == 0)
+		return load_user(s->number);
+	return first_user + s->index * each + s->turns % each;
+}
+
 void load_put_name(struct buf *out, uint64_t user)
 {
 	struct str tail = str_of(load_name);
@@ -207,6 +216,7 @@ static void begin_turn(struct load_worker *w, uint64_t now)
 	s->busy = true;
 	take_turn(w);
 	w->kind->begin(s);
+	s->turns++;
 	if (s->link.state == LINK_OPEN) {
 		const char *wrong = link_flush(&s->link);
 
@@ -288,7 +298,8 @@ static struct load_slot *slot(struct load_worker *w, size_t i)
 	return (struct load_slot *)(void *)(w->slots + i * slot_room(w->kind));
 }
 
-static void worker_init(struct load_worker *w, const struct load_kind *kind, size_t n)
+static void worker_init(struct load_worker *w, const struct load_kind *kind, size_t n,
+			uint64_t first)
 {
 	w->kind = kind;
 	w->n_slots = n;
@@ -301,6 +312,7 @@ static void worker_init(struct load_worker *w, const struct load_kind *kind, siz
 	for (size_t i = 0; i < n; i++) {
 		link_init(&slot(w, i)->link, &w->scratch, kind->input);
 		slot(w, i)->worker = w;
+		slot(w, i)->index = first + i;
 		w->free[w->n_free++] = slot(w, i);
 	}
 }
@@ -419,9 +431,12 @@ int load_run(const struct load_kind *kind)
 	prepare();
 	w = xalloc(threads * sizeof *w);
 	must(pthread_create(&watcher, NULL, watch, NULL) == 0);
-	for (uint64_t i = 0; i < threads; i++)
-		worker_init(&w[i], kind,
-			    connections / threads + (i < connections % threads));
+	for (uint64_t i = 0, first = 0; i < threads; i++) {
+		uint64_t n = connections / threads + (i < connections % threads);
+
+		worker_init(&w[i], kind, n, first);
+		first += n;
+	}
 	for (uint64_t i = 0; i < threads; i++)
 		must(pthread_create(&w[i].thread, NULL, work, &w[i]) == 0);
 	for (uint64_t i = 0; i < threads; i++)

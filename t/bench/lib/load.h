@@ -42,6 +42,8 @@ struct load_worker;
 struct load_slot {
 	struct link link;
 	struct load_worker *worker;
+	uint64_t index;   /* of the connection, over all threads */
+	uint64_t turns;   /* that it began before */
 	uint64_t number;  /* of the turn, from 0 on, counted over all threads */
 	uint64_t due_ns;  /* when the turn was to begin */
 	uint64_t mark_ns; /* load_mark(): when what is waited for was asked */
@@ -60,8 +62,12 @@ struct load_kind {
 extern const struct option_row load_options[];
 
 /* Names and messages of a turn. */
-extern const char *load_name;   /* name=user%@example.org: % is the number */
+extern const char *load_name; /* name=user%@example.org: % is the number */
+struct load_slot;
 uint64_t load_user(uint64_t n); /* the n-th user: in sequence, or at random */
+/* Whose mail this turn is about.  In the closed loop, in sequence, no two connections have the
+ * same user, so that none finds a maildrop in use. */
+uint64_t load_owner(const struct load_slot *s);
 void load_put_name(struct buf *to, uint64_t user);
 
 /* Ends the program's run: EX_OK, or EX_SOFTWARE when a turn failed. */

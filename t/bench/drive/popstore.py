@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: ISC
+"""popstore - ours, with its defaults but for the numbers of connections"""
+
+import subprocess
+
+from lib import place
+from lib.site import conf_text
+
+from . import grounds
+from .servers import PASSWORD, Server
+
+
+class Popstore(Server):
+    name = "popstore"
+    connections = 1000
+    settings = {}
+
+    def prepare(self):
+        self.lmtp, self.pop3, self.pop3s = self.address(), self.address(), self.address()
+        self.policy, self.socketmap = self.address(), self.address()
+        self.milter = self.address()
+        host, port = self.milter.split(":")
+        certificate, key = self.certificate
+        conf = {
+            "hostname": "mx.example.org",
+            "store": {"root": self.dir / "store",
+                      # tmpfs is not fit for mail, and here it shall do.
+                      "trust_file_system": self.ground.name == "memory"},
+            "lmtp": {"listen": [self.lmtp], "max_connections": self.connections},
+            "pop3": {"listen": [self.pop3], "tls_listen": [self.pop3s],
+                     "max_connections": self.connections,
+                     "max_login_connections": self.connections},
+            "policy": {"listen": [self.policy]},
+            "socketmap": {"listen": [self.socketmap]},
+            "milter": {"listen": [f"inet:{port}@{host}"]},
+            "tls": {"certificate": [certificate], "key": [key]},
+            "auth": {},
+            "log": {"to": "stderr", "level": "info"},
+        }
+        for section, values in self.settings.items():
+            conf[section].update(values)
+        self.conf = self.dir / "popstore.conf"
+        self.conf.write_text(conf_text(conf))
+        self.ctl("init")
+        self.ctl("domain", "add", "example.org")
+        self.add(self.users)
+
+    def add(self, users, first=0):
+        subprocess.run([grounds.PROGRAMS / "people", f"conf={self.conf}", f"users={users}",
+                        f"first_user={first}", f"password={PASSWORD}"], check=True,
+                       stdout=subprocess.DEVNULL)
+
+    def ctl(self, *args):
+        return subprocess.run([place.program("popstore"), "-c", self.conf, *args], check=True,
+                              text=True, capture_output=True).stdout
+
+    def command(self):
+        return [place.program("popstored"), "-c", self.conf]
+
+    def version(self):
+        done = subprocess.run(["git", "-C", place.TREE, "describe", "--always", "--dirty"],
+                              text=True, capture_output=True, check=False)
+        return done.stdout.strip() or "not from git"
+
+    def checked(self):
+        self.ctl("check")
