@@ -93,7 +93,7 @@ class Cyrus(Server):
                 os.chown(os.path.join(folder, entry), self.owner.pw_uid, self.owner.pw_gid)
 
     def add_passwords(self):
-        for i in range(self.users):
+        for i in range(self.logins):
             subprocess.run([tool("saslpasswd2"), "-p", "-c", "-f", self.dir / "sasldb2", "-u",
                             "mx.example.org", f"user{i}"], input=PASSWORD, text=True,
                            check=True)

@@ -33,6 +33,7 @@ class Server:
 
     def __init__(self, ground, users):
         self.ground, self.users = ground, users
+        self.logins = users  # the first of them log in
         self.dir = ground.dir / self.name
         self.dir.mkdir()
         self.dir.chmod(0o755)

@@ -50,7 +50,7 @@ static bool parse_inet(struct link_to *to, const char *address)
 
 void link_to_parse(struct link_to *to, const char *address, bool tls)
 {
-	*to = (struct link_to){.sources = 16};
+	*to = (struct link_to){.sources = 1};
 	if (!parse_unix(to, address) && !parse_inet(to, address)) {
 		fprintf(stderr, "not an address: %s\n", address);
 		exit(EX_USAGE);

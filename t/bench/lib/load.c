@@ -24,7 +24,7 @@ const char *load_name = "user%@example.org";
 
 static const char *address = "127.0.0.1:110", *order = "sequence";
 static uint64_t connections = 1, threads = 1, seconds = 5, warmup = 1, rate, count;
-static uint64_t users = 1, first_user;
+static uint64_t users = 1, first_user, sources = 1;
 static bool tls, hold;
 
 const struct option_row load_options[] = {
@@ -41,6 +41,7 @@ const struct option_row load_options[] = {
 	{"users",       OPTION_NUMBER, &users,       "how many there are"},
 	{"first_user",  OPTION_NUMBER, &first_user,  "the number of the first"},
 	{"order",       OPTION_TEXT,   &order,       "of the users: sequence or random"},
+	{"sources",     OPTION_NUMBER, &sources,     "loopback addresses to come from: each has 28,000 ports"},
 	{"hold",        OPTION_YES,    &hold,        "yes: keep each connection when its turn is done"},
 	{NULL, OPTION_YES, NULL, NULL},
 	/* clang-format on */
@@ -392,11 +393,12 @@ static void prepare(void)
 		setrlimit(RLIMIT_NOFILE, &files);
 	}
 	link_to_parse(&to, address, tls);
+	to.sources = (unsigned)sources;
 	if (hold)
 		count = connections;
 	if (threads == 0 || threads > connections)
 		threads = 1;
-	must(users > 0 && connections > 0);
+	must(users > 0 && connections > 0 && sources > 0);
 	begin_ns = now_ns();
 	counted_ns = begin_ns + warmup * NS_PER_S;
 	end_ns = counted_ns + seconds * NS_PER_S;

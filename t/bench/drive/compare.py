@@ -1,0 +1,208 @@
+# SPDX-License-Identifier: ISC
+"""compare - the rows, on each ground, all servers in the same run and in turn
+
+Repetition by repetition every server has its turn, so that what changes on the machine
+meanwhile touches all of them.  Before a turn the disk is left to write what it still has."""
+
+import os
+import shutil
+import time
+
+from . import grounds, loads
+from .cyrus import Cyrus
+from .dovecot import DovecotMaildir, DovecotSdbox
+from .popstore import Popstore
+from .rows import CONTENTS, LOGINS, ROWS, TAKING, USERS
+from .servers import PASSWORD, Canned, CannedLarge
+
+SERVERS = [Popstore, DovecotSdbox, DovecotMaildir, Cyrus]
+ROOM = 4 << 30  # octets that a row may need
+
+
+class Form:
+    """How long and how often."""
+
+    def __init__(self, is_long):
+        self.is_long = is_long
+        self.seconds, self.warmup, self.times = (5, 2, 5) if is_long else (2, 1, 3)
+
+
+def say(text):
+    print(text, flush=True)
+
+
+def options_of(row, server, form):
+    options = {"address": address_of(row, server), "name": server.user, **row.options}
+    if row.program == "pop3":
+        options.update(password=PASSWORD, tls="yes" if row.tls else "no")
+    if "count" not in options:
+        options.update(seconds=form.seconds, warmup=form.warmup)
+    return options
+
+
+def address_of(row, server):
+    if row.program == "verdict":
+        return getattr(server, row.options["speak"])
+    if row.program == "lmtp":
+        return server.lmtp
+    return server.pop3s if row.tls else server.pop3
+
+
+def fill(server, part, octets, messages):
+    """The same messages for all of a part, each sent once to many; the first alone, as two
+    that make a mailbox at the same time are too much for Cyrus."""
+    recipients = min(part[1], 100)
+    for first in range(part[0], part[0] + part[1], recipients):
+        for count, connections in ((1, 1), (messages - 1, 4)):
+            if count:
+                loads.run("lmtp", {"address": server.lmtp, "name": server.user,
+                                   "octets": octets, "recipients": recipients, "count": count,
+                                   "connections": connections, "first_user": first,
+                                   "users": recipients})
+
+
+def prepare(server, rows):
+    """What the rows find: mailboxes that exist, and mail to be read."""
+    parts = dict.fromkeys(row.part for row in rows if row.part in CONTENTS)
+    if not parts:
+        fill(server, TAKING, "1K", 1)
+        return
+    for part in parts:
+        fill(server, part, *CONTENTS[part])
+    # A first login may hash a password; that is not what is compared.
+    loads.run("pop3", {"address": server.pop3, "name": server.user, "password": PASSWORD,
+                       "users": LOGINS, "count": LOGINS, "connections": 4, "do": "stat"})
+
+
+def settle(ground):
+    os.sync()
+    time.sleep(0.5)
+    if shutil.disk_usage(ground.dir).free < ROOM:
+        raise SystemExit(f"no room in {ground.dir}")
+
+
+def sample(row, server, form, ground, repetition):
+    if row.fill and server.lmtp:
+        loads.run("lmtp", {"address": server.lmtp, "name": server.user, **row.fill})
+    settle(ground)
+    before = server.processor_s()
+    done = loads.run(row.program, options_of(row, server, form))
+    used = server.processor_s() - before
+    n = done["times"][row.counted]["n"] if row.counted else done["turns"]
+    times = done["times"].get(row.time, {})
+    # The processor's time is that of all turns, also in the warm-up.
+    all_s = done["seconds"] + (0 if "count" in row.options else form.warmup)
+    units = n * row.each / done["seconds"]
+    return {
+        "ground": ground.name, "row": row.name, "server": server.name,
+        "repetition": repetition, "value": units, "unit": row.unit,
+        "p50_us": times.get("p50_us"), "p99_us": times.get("p99_us"),
+        "server_cpu_us": used * 1e6 / (units * all_s) if units else None,
+        "client_cpu_us": done["client_cpu_us"] * done["turns"] / (n * row.each) if n else None,
+        "client_cpu_share": done["client_cpu_share"], "load": os.getloadavg()[0],
+    }
+
+
+def servers_of(group, chosen):
+    servers = [s for s in SERVERS if s.name in chosen]
+    if group == "pop3":
+        servers += [Canned, CannedLarge]
+    if group == "verdicts":
+        servers = [s for s in servers if s is Popstore]
+    return servers
+
+
+def takes_part(row, server):
+    if server.name.startswith("canned"):
+        return row.limit == server.name
+    return row.only is None or server.name in row.only
+
+
+def run_group(group, rows, ground, form, chosen, samples):
+    say(f"== {ground.name}: {group}")
+    servers = [cls(ground, USERS) for cls in servers_of(group, chosen)]
+    for server in servers:
+        server.logins = LOGINS if group == "pop3" else 0
+    try:
+        for server in servers:
+            server.prepare()
+            server.start()
+            if server.lmtp:
+                prepare(server, rows)
+        for row in rows:
+            for repetition in range(form.times):
+                for server in servers:
+                    if takes_part(row, server):
+                        samples.append(sample(row, server, form, ground, repetition))
+            show(row, ground, samples)
+    finally:
+        for server in servers:
+            server.stop()
+    for server in servers:
+        server.checked()
+
+
+def limit_of_durable(ground, form, samples):
+    """The bare limit of LMTP."""
+    if ground.env:
+        return  # the program is not preloaded: the limit of the disk alone says nothing here
+    for name, options, each in (("durable-1", {"appends": 1}, 1),
+                                ("durable-100", {"appends": 100}, 100),
+                                ("durable-100-synced",
+                                 {"appends": 100, "sync_appends": "yes"}, 100)):
+        for repetition in range(form.times):
+            folder = ground.dir / "durable"
+            folder.mkdir()
+            settle(ground)
+            done = loads.run("durable", {"folder": folder, "seconds": form.seconds,
+                                         **options})
+            shutil.rmtree(folder)
+            samples.append({"ground": ground.name, "row": name, "server": "bare",
+                            "repetition": repetition, "value": done["turns_per_s"] * each,
+                            "unit": "deliveries/s", "p50_us": done["times"]["turn"]["p50_us"],
+                            "p99_us": done["times"]["turn"]["p99_us"],
+                            "load": os.getloadavg()[0]})
+
+
+def verdicts_inside(ground, form, samples):
+    server = Popstore(ground, USERS)
+    server.prepare()
+    for repetition in range(form.times):
+        done = loads.run("inside", {"conf": server.conf, "users": USERS,
+                                    "seconds": form.seconds})
+        samples.append({"ground": ground.name, "row": "inside", "server": "popstore",
+                        "repetition": repetition, "value": done["turns_per_core_s"],
+                        "unit": "verdicts/s", "load": os.getloadavg()[0]})
+
+
+def show(row, ground, samples):
+    values = {}
+    for s in samples:
+        if s["row"] == row.name and s["ground"] == ground.name:
+            values.setdefault(s["server"], []).append(s["value"])
+    say(f"  {row.name:14} " + "  ".join(
+        f"{server} {sorted(v)[len(v) // 2]:.0f}" for server, v in values.items()))
+
+
+def run(ground_names, form, chosen, pattern=None):
+    """All samples, as dictionaries."""
+    samples = []
+    for name in ground_names:
+        rows = [r for r in ROWS if name in r.grounds and (form.is_long or r.short) and
+                (pattern is None or pattern in r.name)]
+        for group in dict.fromkeys(r.group for r in rows):
+            ground = grounds.make(name)
+            try:
+                run_group(group, [r for r in rows if r.group == group], ground, form, chosen,
+                          samples)
+            finally:
+                ground.end()
+        if pattern is None:
+            ground = grounds.make(name)
+            try:
+                limit_of_durable(ground, form, samples)
+                if name == "memory":
+                    verdicts_inside(ground, form, samples)
+            finally:
+                ground.end()
+    return samples
