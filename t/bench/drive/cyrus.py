@@ -65,8 +65,11 @@ def pop3d():
         UNPACKED.mkdir(parents=True, exist_ok=True)
         subprocess.run([tool("apt-get"), "-qq", "download", POP3D_PACKAGE], cwd=UNPACKED,
                        check=True)
-        for archive in UNPACKED.glob("*.deb"):
-            subprocess.run([tool("dpkg-deb"), "-x", archive, UNPACKED], check=True)
+        (archive,) = UNPACKED.glob("*.deb")
+        files = subprocess.run([tool("dpkg-deb"), "--fsys-tarfile", archive], check=True,
+                               capture_output=True).stdout
+        subprocess.run([tool("tar"), "-x", "-C", UNPACKED,
+                        f"./{program.relative_to(UNPACKED)}"], input=files, check=True)
     return program
 
 

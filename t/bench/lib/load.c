@@ -41,7 +41,7 @@ const struct option_row load_options[] = {
 	{"users",       OPTION_NUMBER, &users,       "how many there are"},
 	{"first_user",  OPTION_NUMBER, &first_user,  "the number of the first"},
 	{"order",       OPTION_TEXT,   &order,       "of the users: sequence or random"},
-	{"sources",     OPTION_NUMBER, &sources,     "loopback addresses to come from: each has 28,000 ports"},
+	{"sources",     OPTION_NUMBER, &sources,     "loopback addresses to come from, each with 28,000 ports; a server may look for their names"},
 	{"hold",        OPTION_YES,    &hold,        "yes: keep each connection when its turn is done"},
 	{NULL, OPTION_YES, NULL, NULL},
 	/* clang-format on */
