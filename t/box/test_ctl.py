@@ -780,6 +780,7 @@ def test_a_password_expires(make_site):
 # ---- thousands from a file ---------------------------------------------------------------------
 
 
+@place.not_twice
 def test_two_thousand_accounts(bare):
     users = bare.dir / "users"
     users.write_text("".join(f"user{i:04}@example.org\tpass {i}\n" for i in range(2000)),

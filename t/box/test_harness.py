@@ -8,11 +8,14 @@ import threading
 
 import pytest
 
+from lib import place
 from lib.daemon import Daemon
 from lib.mail import dot_stuffed, split_trace
 from lib.site import conf_text
 from lib.talk import Talker, parse
 from lib.wire import wait_until
+
+pytestmark = place.not_twice
 
 
 class Canned:

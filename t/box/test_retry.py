@@ -333,6 +333,7 @@ def kill_rounds(site, rounds, moment):
     return names
 
 
+@place.not_twice
 def test_kill_at_any_moment(make_site):
     """kill -9 from the final dot to 18 ms after it, closer together at first: before, in and
     after everything that a delivery does."""
@@ -348,6 +349,7 @@ def test_kill_at_any_moment(make_site):
     count("LMTP retries after kill -9", ROUNDS)
 
 
+@place.not_twice
 def test_kill_at_any_moment_without_a_window(make_site):
     """The control: a message that was there before the kill is there twice."""
     s = make_site(lmtp={"retry_window": 0})

@@ -22,8 +22,9 @@ UNITS = sorted((place.EXAMPLES / "systemd").glob("*.*"))
 EXEC = "/usr/local/sbin/popstored -c /etc/popstore/popstore.conf"
 SCRUB = "/usr/local/sbin/popstore -c /etc/popstore/popstore.conf "
 
-pytestmark = pytest.mark.skipif(shutil.which("systemd-analyze") is None,
-                                reason="systemd-analyze is not installed (systemd)")
+pytestmark = [place.not_twice,
+              pytest.mark.skipif(shutil.which("systemd-analyze") is None,
+                                 reason="systemd-analyze is not installed (systemd)")]
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ BIN = Path(os.environ.get("POPSTORE_BIN", TREE / "build" / "bin")).resolve()
 SANITIZED = "asan" in str(BIN)
 
 memory_is_ours = pytest.mark.skipif(SANITIZED, reason="a sanitizer keeps what was freed")
-not_twice = pytest.mark.skipif(SANITIZED, reason="a long look at what does not depend on "
+not_twice = pytest.mark.skipif(SANITIZED, reason="a look at what does not depend on "
                                "the build, which the other run takes")
 EXAMPLES = TREE / "conf-examples"
 
