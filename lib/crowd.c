@@ -104,18 +104,11 @@ enum crowd_verdict crowd_enter(struct crowd *c, struct str address, struct conn 
 
 const char *crowd_why(enum crowd_verdict v)
 {
-	switch (v) {
-	case CROWD_ADDRESS:
-		return "too many connections of this address";
-	case CROWD_NETWORK:
-		return "too many connections of this network";
-	case CROWD_IN:
-		break;
-	}
-	return "too many connections: gave way";
+	return v == CROWD_ADDRESS ? "too many connections of this address"
+				  : "too many connections of this network";
 }
 
-bool crowd_leave(struct crowd *c, const struct crowd_place *place)
+int crowd_leave(struct crowd *c, const struct crowd_place *place, struct err *e)
 {
 	bool mine;
 
@@ -126,5 +119,6 @@ bool crowd_leave(struct crowd *c, const struct crowd_place *place)
 	while (c->n > 0 && c->places[c->n - 1].turn == 0)
 		c->n--;
 	pthread_mutex_unlock(&c->lock);
-	return mine;
+	return mine ? 0
+		    : err_set(e, ERR_PEER, "4.3.2", "too many connections: it gave way");
 }

@@ -43,9 +43,9 @@ struct crowd_place {
  * crowd_leave(): it is cut when it has to give way. */
 enum crowd_verdict crowd_enter(struct crowd *c, struct str address, struct conn *conn,
 			       struct crowd_place *place);
-/* False: the place was another's by then, and the connection is cut. */
-bool crowd_leave(struct crowd *c, const struct crowd_place *place);
-/* For the log: of who is not let in, and with CROWD_IN of who gave way. */
+/* -1: it had to give way, and the connection is cut. */
+int crowd_leave(struct crowd *c, const struct crowd_place *place, struct err *e) MUST_USE;
+/* For the log, of who is not let in. */
 const char *crowd_why(enum crowd_verdict v);
 
 #endif

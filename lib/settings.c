@@ -263,9 +263,12 @@ static const struct conf_item items[] = {
 	ADDRESSES(poppassd, tls_listen, "The same for clients that begin with TLS."),
 	NETWORKS(poppassd, proxy_networks, "Proxies; see\n.Ic lmtp ."),
 	NUM(CONF_COUNT, poppassd, max_connections, "100", 1, 10000,
-	    "Connections; one more is told to come back."),
+	    "Connections before the right password; with one more, the one that came first is\n"
+	    "ended.\n"
+	    "As many again may be there after it."),
 	NUM(CONF_COUNT, poppassd, max_per_address, "10", 1, 10000,
-	    "Of these, connections of one address other than this machine's."),
+	    "Of these, connections of one address other than this machine's; one more is told\n"
+	    "to come back."),
 	NUM(CONF_COUNT, poppassd, max_per_network, "30", 1, 10000,
 	    "Of these, connections of one network; see\n.Ic pop3 ."),
 	TIME(poppassd, timeout, "2m", 1, HOUR, "The longest time that a connection may last."),

@@ -43,7 +43,8 @@ static int serve_all(const struct poppassd *d, struct err *e)
 		.program = PROGRAM,
 		.listen = listen,
 		.n_listen = countof(listen),
-		.max_connections = (uint32_t)set->poppassd.max_connections,
+		/* Besides the crowd, those who are known and those who gave way and go. */
+		.max_connections = 2 * (uint32_t)set->poppassd.max_connections,
 		.idle_ms = (uint32_t)(set->poppassd.timeout_s * 1000),
 		.busy = STR_INIT("500 too many connections, try again later\r\n"),
 		.session = serve,

@@ -11,6 +11,8 @@ struct session {
 	struct conn *conn;
 	struct poppass *p;
 	struct auth_peer peer;
+	struct crowd_place place; /* among those who have not proved who they are */
+	bool in_crowd;
 	char client[CONN_PEER]; /* conn_address() */
 };
 
@@ -32,6 +34,15 @@ static void describe_peer(struct session *s)
 static bool may_send_password(const struct session *s)
 {
 	return s->peer.tls || settings_allow_clear(s->d->set, s->peer.loopback);
+}
+
+/* leave - the crowd of those who may be anybody, once */
+static int leave(struct session *s, struct err *e)
+{
+	bool is_there = s->in_crowd;
+
+	s->in_crowd = false;
+	return is_there ? crowd_leave(s->d->crowd, &s->place, e) : 0;
 }
 
 /* ---- questions to authd ------------------------------------------------------------ */
@@ -70,6 +81,9 @@ static int check(struct session *s, struct err *e)
 	auth_password(s->d->auth, &s->peer, poppass_user(s->p), poppass_old(s->p), &a);
 	/* A yes comes no sooner than a no, or the time would tell it. */
 	rc = conn_hold(s->conn, a.wait_ms, e);
+	/* Who is known gives way to nobody, in the middle of a change least of all. */
+	if (rc == 0 && (a.result == AUTH_OK || a.result == AUTH_EXPIRED))
+		rc = leave(s, e);
 	if (rc == 0)
 		answer_check(s, &a);
 	auth_answer_fini(&a);
@@ -218,7 +232,6 @@ static int let_in(struct session *s, bool tls, struct err *e)
 {
 	const struct settings *set = s->d->set;
 	enum crowd_verdict verdict;
-	struct crowd_place place;
 	int rc;
 
 	if (conn_read_proxy(s->conn, &set->poppassd.proxy_networks, e) < 0)
@@ -226,14 +239,13 @@ static int let_in(struct session *s, bool tls, struct err *e)
 	conn_address(s->conn, s->client);
 	verdict =
 		crowd_enter(s->d->crowd, s->conn->loopback ? STR("") : str_of(s->client),
-			    s->conn, &place);
+			    s->conn, &s->place);
 	if (verdict != CROWD_IN)
 		return turn_away(s, tls, verdict, e);
+	s->in_crowd = true;
 	conn_deadline(s->conn, (uint32_t)(set->poppassd.timeout_s * 1000));
 	rc = serve(s, tls, e);
-	if (crowd_leave(s->d->crowd, &place))
-		return rc;
-	return err_set(e, ERR_PEER, "4.3.2", "%s", crowd_why(CROWD_IN));
+	return leave(s, e) < 0 ? -1 : rc;
 }
 
 void poppassd_session(const struct poppassd *d, struct conn *c, bool tls)

@@ -370,14 +370,6 @@ static int let_in(struct visit *v, struct crowd_place *place)
 	return err_set(&v->end, ERR_PEER, "4.3.2", "%s", crowd_why(verdict));
 }
 
-/* leave - before the connection is another process's, too: nobody may cut it then */
-static int leave(struct visit *v, const struct crowd_place *place)
-{
-	if (crowd_leave(v->front->crowd, place))
-		return 0;
-	return err_set(&v->end, ERR_PEER, "4.3.2", "%s", crowd_why(CROWD_IN));
-}
-
 static int log_in(struct visit *v, bool tls_first, int *pair)
 {
 	struct crowd_place place;
@@ -396,7 +388,8 @@ static int log_in(struct visit *v, bool tls_first, int *pair)
 	rc = tls_first ? begin_tls(v) : 0;
 	if (rc == 0)
 		rc = converse(v);
-	if (leave(v, &place) < 0)
+	/* Before the connection is another process's, too: nobody may cut it then. */
+	if (crowd_leave(v->front->crowd, &place, &v->end) < 0)
 		rc = -1;
 	if (rc == 0)
 		rc = hand_over(v, pair);

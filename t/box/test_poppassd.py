@@ -356,11 +356,18 @@ def test_over_tls(make_site):
 # ---- limits and troubles ----------------------------------------------------------------
 
 
-def test_one_connection_too_many_is_told(make_site):
+def test_with_one_connection_too_many_the_first_gives_way(make_site):
     p = Poppassd(make_site, poppassd={"max_connections": 2})
-    with Wire(p.address) as a, Wire(p.address) as b, Wire(p.address) as c:
-        assert a.line()[:4] == b"200 " and b.line()[:4] == b"200 "
-        assert c.line().startswith(b"500 too many connections") and c.rest() == b""
+    name = p.site.new_account()
+    with Wire(p.address) as known, Wire(p.address) as a:
+        assert known.line()[:4] == b"200 " and a.line()[:4] == b"200 "
+        assert known.ask(f"USER {name}")[:4] == known.ask(f"PASS {PASSWORD}")[:4] == b"200 "
+        with Wire(p.address) as b, Wire(p.address) as c:
+            assert b.line()[:4] == b"200 " and c.line()[:4] == b"200 "
+            assert a.rest() == b""
+            assert b.ask("QUIT")[:4] == c.ask("QUIT")[:4] == b"200 "
+        # Who has proved who he is stays.
+        assert known.ask("NEWPASS another sesame 8")[:4] == b"200 "
 
 
 def test_a_drip_of_octets_does_not_hold_a_connection(make_site):

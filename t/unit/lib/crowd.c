@@ -61,16 +61,17 @@ static void who_leaves_makes_room(void **state UNUSED)
 	static const struct str from[] = {STR_INIT("192.0.2.1"), STR_INIT("192.0.3.1"),
 					  STR_INIT("")};
 	struct crowd_place place[3];
+	struct err e;
 
 	for (int i = 0; i < 100; i++) {
 		for (int k = 0; k < 3; k++)
 			assert_int_equal(crowd_enter(c, from[k], &conn[k], &place[k]),
 					 CROWD_IN);
-		assert_true(crowd_leave(c, &place[i % 3]));
+		assert_int_equal(crowd_leave(c, &place[i % 3], &e), 0);
 		if (i % 3 != 0)
 			assert_int_equal(enter(c, "192.0.2.1"), CROWD_ADDRESS);
-		assert_true(crowd_leave(c, &place[(i + 1) % 3]));
-		assert_true(crowd_leave(c, &place[(i + 2) % 3]));
+		assert_int_equal(crowd_leave(c, &place[(i + 1) % 3], &e), 0);
+		assert_int_equal(crowd_leave(c, &place[(i + 2) % 3], &e), 0);
 	}
 	for (int k = 0; k < 3; k++)
 		assert_false(is_cut(&conn[k]));
@@ -83,6 +84,7 @@ static void who_came_first_gives_way(void **state UNUSED)
 	struct crowd *c = crowd_new(&(struct crowd_limits){ROOM, 1, 1});
 	struct conn conn[COME];
 	struct crowd_place place[COME];
+	struct err e;
 
 	for (int i = 0; i < COME; i++) {
 		char address[16];
@@ -96,13 +98,13 @@ static void who_came_first_gives_way(void **state UNUSED)
 		assert_int_equal(enter(c, address), CROWD_ADDRESS);
 	}
 	/* Whose place is another's leaves it to him. */
-	assert_false(crowd_leave(c, &place[0]));
+	assert_int_equal(crowd_leave(c, &place[0], &e), -1);
 	for (int i = COME - ROOM; i < COME; i++) {
 		assert_false(is_cut(&conn[i]));
-		assert_true(crowd_leave(c, &place[i]));
+		assert_int_equal(crowd_leave(c, &place[i], &e), 0);
 	}
 	for (int i = 0; i < COME; i++)
-		assert_false(crowd_leave(c, &place[i]));
+		assert_int_equal(crowd_leave(c, &place[i], &e), -1);
 	crowd_free(&c);
 }
 
