@@ -25,92 +25,81 @@ bool sandbox_has_calls(void)
 #endif
 }
 
-enum { ALWAYS = 0 };
-
-struct call {
-	unsigned group;
-	int number;
-};
-
-#define CALL(group, name)             \
-	{                             \
-		group, SCMP_SYS(name) \
-	}
+#define CALL(name) SCMP_SYS(name)
 
 /* clang-format off */
-static const struct call calls[] = {
+static const int always[] = {
 	/* memory */
-	CALL(ALWAYS, brk), CALL(ALWAYS, munmap), CALL(ALWAYS, mremap), CALL(ALWAYS, madvise),
+	CALL(brk), CALL(munmap), CALL(mremap), CALL(madvise),
 	/* threads and signals */
-	CALL(ALWAYS, futex), CALL(ALWAYS, set_robust_list), CALL(ALWAYS, get_robust_list),
-	CALL(ALWAYS, rseq), CALL(ALWAYS, gettid), CALL(ALWAYS, sched_yield),
-	CALL(ALWAYS, sched_getaffinity), CALL(ALWAYS, membarrier),
-	CALL(ALWAYS, rt_sigaction), CALL(ALWAYS, rt_sigprocmask), CALL(ALWAYS, rt_sigreturn),
-	CALL(ALWAYS, rt_sigtimedwait), CALL(ALWAYS, sigaltstack), CALL(ALWAYS, signalfd4),
-	CALL(ALWAYS, exit), CALL(ALWAYS, exit_group), CALL(ALWAYS, restart_syscall),
+	CALL(futex), CALL(set_robust_list), CALL(get_robust_list), CALL(rseq),
+	CALL(gettid), CALL(sched_yield), CALL(sched_getaffinity), CALL(membarrier),
+	CALL(rt_sigaction), CALL(rt_sigprocmask), CALL(rt_sigreturn),
+	CALL(rt_sigtimedwait), CALL(sigaltstack), CALL(signalfd4), CALL(exit),
+	CALL(exit_group), CALL(restart_syscall),
 	/* who and when */
-	CALL(ALWAYS, getpid), CALL(ALWAYS, getppid), CALL(ALWAYS, getuid),
-	CALL(ALWAYS, geteuid), CALL(ALWAYS, getgid), CALL(ALWAYS, getegid),
-	CALL(ALWAYS, uname), CALL(ALWAYS, getrusage), CALL(ALWAYS, sysinfo),
-	CALL(ALWAYS, clock_gettime), CALL(ALWAYS, clock_getres), CALL(ALWAYS, gettimeofday),
-	CALL(ALWAYS, time), CALL(ALWAYS, clock_nanosleep), CALL(ALWAYS, nanosleep),
-	CALL(ALWAYS, getrandom),
+	CALL(getpid), CALL(getppid), CALL(getuid), CALL(geteuid), CALL(getgid),
+	CALL(getegid), CALL(uname), CALL(getrusage), CALL(sysinfo), CALL(clock_gettime),
+	CALL(clock_getres), CALL(gettimeofday), CALL(time), CALL(clock_nanosleep),
+	CALL(nanosleep), CALL(getrandom),
 	/* what is open */
-	CALL(ALWAYS, read), CALL(ALWAYS, write), CALL(ALWAYS, readv), CALL(ALWAYS, writev),
-	CALL(ALWAYS, pread64), CALL(ALWAYS, pwrite64), CALL(ALWAYS, close),
-	CALL(ALWAYS, fstat), CALL(ALWAYS, lseek), CALL(ALWAYS, dup), CALL(ALWAYS, dup2),
-	CALL(ALWAYS, dup3), CALL(ALWAYS, poll), CALL(ALWAYS, ppoll), CALL(ALWAYS, select),
-	CALL(ALWAYS, pselect6), CALL(ALWAYS, epoll_create1), CALL(ALWAYS, epoll_ctl),
-	CALL(ALWAYS, epoll_wait), CALL(ALWAYS, epoll_pwait), CALL(ALWAYS, eventfd2),
-	CALL(ALWAYS, pipe2),
+	CALL(read), CALL(write), CALL(readv), CALL(writev), CALL(pread64), CALL(pwrite64),
+	CALL(close), CALL(fstat), CALL(lseek), CALL(dup), CALL(dup2), CALL(dup3),
+	CALL(poll), CALL(ppoll), CALL(select), CALL(pselect6), CALL(epoll_create1),
+	CALL(epoll_ctl), CALL(epoll_wait), CALL(epoll_pwait), CALL(eventfd2), CALL(pipe2),
+};
 
-	CALL(SANDBOX_CALLS_SERVE, accept4), CALL(SANDBOX_CALLS_SERVE, accept),
-	CALL(SANDBOX_CALLS_SERVE, recvfrom), CALL(SANDBOX_CALLS_SERVE, recvmsg),
-	CALL(SANDBOX_CALLS_SERVE, sendmsg), CALL(SANDBOX_CALLS_SERVE, shutdown),
-	CALL(SANDBOX_CALLS_SERVE, getsockopt), CALL(SANDBOX_CALLS_SERVE, setsockopt),
-	CALL(SANDBOX_CALLS_SERVE, getsockname), CALL(SANDBOX_CALLS_SERVE, getpeername),
-	CALL(SANDBOX_CALLS_SERVE, sendfile),
+static const int serve[] = {
+	CALL(accept4), CALL(accept), CALL(recvfrom), CALL(recvmsg), CALL(sendmsg),
+	CALL(shutdown), CALL(getsockopt), CALL(setsockopt), CALL(getsockname),
+	CALL(getpeername), CALL(sendfile),
+};
 
-	CALL(SANDBOX_CALLS_READ, openat), CALL(SANDBOX_CALLS_READ, open),
-	CALL(SANDBOX_CALLS_READ, newfstatat), CALL(SANDBOX_CALLS_READ, stat),
-	CALL(SANDBOX_CALLS_READ, lstat), CALL(SANDBOX_CALLS_READ, statx),
-	CALL(SANDBOX_CALLS_READ, faccessat), CALL(SANDBOX_CALLS_READ, faccessat2),
-	CALL(SANDBOX_CALLS_READ, access), CALL(SANDBOX_CALLS_READ, readlink),
-	CALL(SANDBOX_CALLS_READ, readlinkat), CALL(SANDBOX_CALLS_READ, getdents64),
-	CALL(SANDBOX_CALLS_READ, getcwd), CALL(SANDBOX_CALLS_READ, statfs),
-	CALL(SANDBOX_CALLS_READ, fstatfs), CALL(SANDBOX_CALLS_READ, fadvise64),
-	CALL(SANDBOX_CALLS_READ, flock),
+static const int read_files[] = {
+	CALL(openat), CALL(open), CALL(newfstatat), CALL(stat), CALL(lstat), CALL(statx),
+	CALL(faccessat), CALL(faccessat2), CALL(access), CALL(readlink), CALL(readlinkat),
+	CALL(getdents64), CALL(getcwd), CALL(statfs), CALL(fstatfs), CALL(fadvise64),
+	CALL(flock),
+};
 
-	CALL(SANDBOX_CALLS_WRITE, mkdirat), CALL(SANDBOX_CALLS_WRITE, unlinkat),
-	CALL(SANDBOX_CALLS_WRITE, linkat), CALL(SANDBOX_CALLS_WRITE, renameat),
-	CALL(SANDBOX_CALLS_WRITE, renameat2), CALL(SANDBOX_CALLS_WRITE, ftruncate),
-	CALL(SANDBOX_CALLS_WRITE, fallocate), CALL(SANDBOX_CALLS_WRITE, utimensat),
-	CALL(SANDBOX_CALLS_WRITE, fsync), CALL(SANDBOX_CALLS_WRITE, fdatasync),
-	CALL(SANDBOX_CALLS_WRITE, syncfs),
+static const int write_files[] = {
+	CALL(mkdirat), CALL(unlinkat), CALL(linkat), CALL(renameat), CALL(renameat2),
+	CALL(ftruncate), CALL(fallocate), CALL(utimensat), CALL(fsync), CALL(fdatasync),
+	CALL(syncfs),
+};
 
-	CALL(SANDBOX_CALLS_CONNECT, connect), CALL(SANDBOX_CALLS_CONNECT, bind),
-	CALL(SANDBOX_CALLS_CONNECT, sendmmsg), CALL(SANDBOX_CALLS_CONNECT, recvmmsg),
-	CALL(SANDBOX_CALLS_CONNECT, ioctl), /* FIONREAD of resolvers */
-	CALL(SANDBOX_CALLS_CONNECT, umask),
+static const int reach_out[] = {
+	CALL(connect), CALL(bind), CALL(sendmmsg), CALL(recvmmsg), CALL(umask),
+	CALL(ioctl), /* FIONREAD of resolvers */
 };
 
 /* What nobody here has a reason to do. */
 static const int outrageous[] = {
-	SCMP_SYS(ptrace), SCMP_SYS(process_vm_readv), SCMP_SYS(process_vm_writev),
-	SCMP_SYS(kcmp), SCMP_SYS(pidfd_getfd), SCMP_SYS(process_madvise),
-	SCMP_SYS(mount), SCMP_SYS(umount2), SCMP_SYS(pivot_root), SCMP_SYS(move_mount),
-	SCMP_SYS(open_tree), SCMP_SYS(fsopen), SCMP_SYS(fsconfig), SCMP_SYS(fsmount),
-	SCMP_SYS(fspick), SCMP_SYS(mount_setattr), SCMP_SYS(unshare), SCMP_SYS(setns),
-	SCMP_SYS(bpf), SCMP_SYS(perf_event_open), SCMP_SYS(userfaultfd),
-	SCMP_SYS(io_uring_setup), SCMP_SYS(io_uring_enter), SCMP_SYS(io_uring_register),
-	SCMP_SYS(init_module), SCMP_SYS(finit_module), SCMP_SYS(delete_module),
-	SCMP_SYS(kexec_load), SCMP_SYS(kexec_file_load), SCMP_SYS(reboot),
-	SCMP_SYS(swapon), SCMP_SYS(swapoff), SCMP_SYS(acct), SCMP_SYS(quotactl),
-	SCMP_SYS(iopl), SCMP_SYS(ioperm), SCMP_SYS(open_by_handle_at),
-	SCMP_SYS(settimeofday), SCMP_SYS(clock_settime), SCMP_SYS(adjtimex),
-	SCMP_SYS(clock_adjtime), SCMP_SYS(sethostname), SCMP_SYS(setdomainname),
-	SCMP_SYS(syslog), SCMP_SYS(vhangup), SCMP_SYS(lookup_dcookie),
-	SCMP_SYS(fanotify_init), SCMP_SYS(move_pages), SCMP_SYS(migrate_pages),
+	CALL(ptrace), CALL(process_vm_readv), CALL(process_vm_writev), CALL(kcmp),
+	CALL(pidfd_getfd), CALL(process_madvise), CALL(mount), CALL(umount2),
+	CALL(pivot_root), CALL(move_mount), CALL(open_tree), CALL(fsopen), CALL(fsconfig),
+	CALL(fsmount), CALL(fspick), CALL(mount_setattr), CALL(unshare), CALL(setns),
+	CALL(bpf), CALL(perf_event_open), CALL(userfaultfd), CALL(io_uring_setup),
+	CALL(io_uring_enter), CALL(io_uring_register), CALL(init_module),
+	CALL(finit_module), CALL(delete_module), CALL(kexec_load), CALL(kexec_file_load),
+	CALL(reboot), CALL(swapon), CALL(swapoff), CALL(acct), CALL(quotactl), CALL(iopl),
+	CALL(ioperm), CALL(open_by_handle_at), CALL(settimeofday), CALL(clock_settime),
+	CALL(adjtimex), CALL(clock_adjtime), CALL(sethostname), CALL(setdomainname),
+	CALL(syslog), CALL(vhangup), CALL(lookup_dcookie), CALL(fanotify_init),
+	CALL(move_pages), CALL(migrate_pages),
+};
+
+/* What may be done without a look at the arguments. */
+static const struct group {
+	unsigned bit; /* SANDBOX_CALLS_..., 0: every role */
+	const int *calls;
+	size_t n;
+} groups_of_calls[] = {
+	{0,                     always,      countof(always)},
+	{SANDBOX_CALLS_SERVE,   serve,       countof(serve)},
+	{SANDBOX_CALLS_READ,    read_files,  countof(read_files)},
+	{SANDBOX_CALLS_WRITE,   write_files, countof(write_files)},
+	{SANDBOX_CALLS_CONNECT, reach_out,   countof(reach_out)},
 };
 /* clang-format on */
 
@@ -201,6 +190,16 @@ static void sockets(scmp_filter_ctx f, int *rc, unsigned groups)
 
 /* ---- filters ------------------------------------------------------------------------------- */
 
+static void allow(scmp_filter_ctx f, int *rc, unsigned groups)
+{
+	for (size_t i = 0; i < countof(groups_of_calls); i++) {
+		const struct group *g = &groups_of_calls[i];
+
+		for (size_t k = 0; (g->bit & ~groups) == 0 && k < g->n; k++)
+			rule_any(f, rc, g->calls[k]);
+	}
+}
+
 static void refuse_outrageous(scmp_filter_ctx f, int *rc, uint32_t how)
 {
 	for (size_t i = 0; *rc == 0 && i < countof(outrageous); i++)
@@ -231,9 +230,7 @@ int sandbox_calls(unsigned groups, struct err *e)
 		rc = seccomp_attr_set(f, SCMP_FLTATR_API_SYSRAWRC, 1);
 	if (rc == 0)
 		rc = seccomp_attr_set(f, SCMP_FLTATR_CTL_OPTIMIZE, 2);
-	for (size_t i = 0; i < countof(calls); i++)
-		if (calls[i].group == ALWAYS || (groups & calls[i].group))
-			rule_any(f, &rc, calls[i].number);
+	allow(f, &rc, groups);
 	memory(f, &rc, groups);
 	threads(f, &rc);
 	descriptors(f, &rc, groups);
