@@ -14,7 +14,7 @@ import time
 import pytest
 
 from lib import certificate, place
-from lib.secure import running, tls_first
+from lib.secure import running
 from lib.site import PASSWORD
 from lib.wire import Wire, connect, wait_until
 

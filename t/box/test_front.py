@@ -11,7 +11,7 @@ from lib.daemon import Daemon
 from lib.mta import example
 from lib.secure import running
 from lib.site import PASSWORD
-from lib.wire import Wire, connect, free_port, wait_listening, wait_until
+from lib.wire import Wire, connect, free_port, wait_listening
 
 CLIENT = "127.0.0.5"  # of the proxy
 

@@ -9,13 +9,12 @@ import concurrent.futures
 import contextlib
 import os
 import poplib
-import ssl
 import subprocess
 from urllib.parse import urlencode
 
 import pytest
 
-from lib import place
+from lib import certificate, place
 from lib.mail import Pop3
 from lib.site import PASSWORD, Site
 from lib.talk import Talker
@@ -35,6 +34,15 @@ class Poppassd:
 
     def talk(self, dialogue, way="written"):
         return Talker(self.address, way).talk(dialogue)
+
+    @contextlib.contextmanager
+    def known(self, name, password=PASSWORD):
+        """A connection that has given the right password."""
+        with Wire(self.address) as wire:
+            assert wire.line()[:4] == b"200 "
+            for line in (f"USER {name}", f"PASS {password}"):
+                assert wire.ask(line)[:4] == b"200 "
+            yield wire
 
     def change(self, name, old, new):
         """The three answers' first words."""
@@ -282,15 +290,12 @@ def outside_address():
                                              ("always", True)])
 def test_clear_text_is_for_whom_the_setting_says(make_site, setting, served):
     p = Poppassd(make_site, auth={"plaintext_without_tls": setting})
-    name = p.site.new_account()
+    if served:
+        assert p.change(p.site.new_account(), PASSWORD, NEW) == ["200"] * 3
+        return
     with Wire(p.address) as wire:
-        if served:
-            assert wire.line()[:4] == b"200 "
-            wire.send("QUIT\r\n")
-        else:
-            assert wire.line() == b"500 a password in clear text needs TLS here\r\n"
-        wire.rest()
-    assert (p.change(name, PASSWORD, NEW)[2] == "200") == served if served else True
+        assert wire.line() == b"500 a password in clear text needs TLS here\r\n"
+        assert wire.rest() == b""
 
 
 def test_others_than_loopback_need_tls(make_site):
@@ -323,25 +328,14 @@ def test_a_proxy_says_who_the_client_is(make_site):
         assert said + wire.buffer == b""
 
 
-def make_certificate(folder):
-    for name in ("cert.pem", "key.pem"):
-        (folder / name).unlink(missing_ok=True)
-    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2",
-                    "-keyout", folder / "key.pem", "-out", folder / "cert.pem",
-                    "-subj", "/CN=mx.example.org"], check=True, capture_output=True)
-    return {"certificate": [folder / "cert.pem"], "key": [folder / "key.pem"]}
-
-
-def test_over_tls(make_site):
-    folder = place.scratch("tls")
+def test_over_tls(make_site, tmp_path):
+    pair = certificate.make(tmp_path, "mail")
     tls = f"127.0.0.1:{free_port()}"
-    p = Poppassd(make_site, poppassd={"tls_listen": [tls]}, tls=make_certificate(folder),
+    p = Poppassd(make_site, poppassd={"tls_listen": [tls]}, tls=certificate.settings(pair),
                  auth={"plaintext_without_tls": "never"})
     name = p.site.new_account()
-    context = ssl.create_default_context(cafile=folder / "cert.pem")
-    context.check_hostname = False
     with Wire(tls) as wire:
-        wire.sock = context.wrap_socket(wire.sock)
+        wire.start_tls(certificate.client(trusted=pair[0]), "mail.example.org")
         assert wire.line()[:4] == b"200 "
         for line in (f"USER {name}", f"PASS {PASSWORD}", f"NEWPASS {NEW}", "QUIT"):
             assert wire.ask(line)[:4] == b"200 "
@@ -350,7 +344,6 @@ def test_over_tls(make_site):
         wire.send(f"USER {name}\r\n")
         with contextlib.suppress(ConnectionResetError):
             assert b"200" not in wire.rest()
-    place.discard(folder)
 
 
 # ---- limits and troubles ----------------------------------------------------------------
@@ -359,9 +352,8 @@ def test_over_tls(make_site):
 def test_with_one_connection_too_many_the_first_gives_way(make_site):
     p = Poppassd(make_site, poppassd={"max_connections": 2})
     name = p.site.new_account()
-    with Wire(p.address) as known, Wire(p.address) as a:
-        assert known.line()[:4] == b"200 " and a.line()[:4] == b"200 "
-        assert known.ask(f"USER {name}")[:4] == known.ask(f"PASS {PASSWORD}")[:4] == b"200 "
+    with p.known(name) as known, Wire(p.address) as a:
+        assert a.line()[:4] == b"200 "
         with Wire(p.address) as b, Wire(p.address) as c:
             assert b.line()[:4] == b"200 " and c.line()[:4] == b"200 "
             assert a.rest() == b""
@@ -390,10 +382,7 @@ def test_authd_that_is_killed_is_no_reason_to_refuse(make_site):
     p = Poppassd(make_site)
     name = p.site.new_account()
     authd, = p.site.daemon.workers("popstore-authd")
-    with Wire(p.address) as wire:
-        wire.line()
-        wire.ask(f"USER {name}")
-        assert wire.ask(f"PASS {PASSWORD}")[:4] == b"200 "
+    with p.known(name) as wire:
         os.kill(authd, 9)
         assert wire.ask(f"NEWPASS {NEW}")[:4] == b"200 "
     assert p.change(name, NEW, PASSWORD) == ["200"] * 3
@@ -446,10 +435,8 @@ def test_no_password_stays_in_memory_or_log(make_site):
     name, old, new = p.site.new_name(), "an-old-" + "secret-of-mine", "a-new-" + "secret-of-mine"
     p.site.add(name, old)
     pids = [p.site.daemon.workers(n)[0] for n in ("popstore-poppassd", "popstore-authd")]
-    with Wire(p.address) as wire:
-        wire.line()
-        for line in (f"USER {name}", f"PASS {old}", f"NEWPASS {new}"):
-            assert wire.ask(line)[:4] == b"200 "
+    with p.known(name, old) as wire:
+        assert wire.ask(f"NEWPASS {new}")[:4] == b"200 "
         for pid in pids:
             for word in (old, new):
                 wait_until(f"{word} to be gone from process {pid}", lambda p=pid, w=word.encode():

@@ -14,8 +14,7 @@ import pytest
 
 from lib import place, sources
 from lib.authd import AuthSite
-from lib.daemon import Daemon
-from lib.wire import DEADLINE, free_port, wait_listening
+from lib.wire import DEADLINE
 
 CAROL, SECRET = "carol@example.org", "her secret 1"
 WAIT = 20  # SOURCE_WAIT_S of authd/source.h
