@@ -34,9 +34,13 @@ static const char silence[] = "";
 struct fake {
 	int take, give;
 	pthread_t thread;
+	bool plays;
 	const char *const *answers;
 	size_t n_answers, conversations;
 	struct buf questions;
+	/* The asker, and what it was told last. */
+	struct auth *auth;
+	struct auth_answer out;
 };
 
 static int take_conversation(struct fake *f)
@@ -112,54 +116,69 @@ static void *play(void *ctx)
 	return NULL;
 }
 
-static struct auth *begin(struct fake *f, const char *const *answers, size_t n)
+static void begin(struct fake *f, const char *const *answers, size_t n)
 {
 	struct err e;
 
-	*f = (struct fake){.answers = answers, .n_answers = n};
+	*f = (struct fake){.answers = answers, .n_answers = n, .plays = true};
 	buf_init(&f->questions, 1 << 20);
+	auth_answer_init(&f->out);
 	assert_int_equal(handoff_pair(&f->give, &f->take, &e), 0);
 	assert_int_equal(pthread_create(&f->thread, NULL, play, f), 0);
-	return auth_new(f->give);
+	f->auth = auth_new(f->give);
 }
 
-static void end(struct fake *f, struct auth **a)
+/* stop - when it has played all */
+static void stop(struct fake *f)
 {
-	assert_int_equal(pthread_join(f->thread, NULL), 0);
-	auth_free(a);
-	assert_null(*a);
+	if (f->plays)
+		assert_int_equal(pthread_join(f->thread, NULL), 0);
+	f->plays = false;
+}
+
+static void end(struct fake *f)
+{
+	stop(f);
+	auth_free(&f->auth);
+	assert_null(f->auth);
+	auth_answer_fini(&f->out);
 	close(f->take);
 	buf_fini(&f->questions);
 }
 
-static void ask(struct auth *a, struct auth_answer *out)
+/* again - the place of an answer, for another */
+static struct auth_answer *again(struct fake *f)
 {
-	auth_answer_init(out);
-	auth_password(a, &peer, STR("alice"), STR("a\nb%"), out);
+	auth_answer_fini(&f->out);
+	auth_answer_init(&f->out);
+	return &f->out;
+}
+
+static enum auth_result ask(struct fake *f)
+{
+	auth_password(f->auth, &peer, STR("alice"), STR("a\nb%"), again(f));
+	return f->out.result;
 }
 
 static void a_question_is_answered(void **state)
 {
 	static const char *const answers[] = {"answer ok\naccount a@b\nuid 7\n"
 					      "ticket 0123:abc\nwait 3\n\n"};
-	struct auth_answer out;
 	struct fake f;
-	struct auth *a = begin(&f, answers, countof(answers));
 
 	(void)state;
-	ask(a, &out);
-	assert_int_equal(out.result, AUTH_OK);
-	assert_string_equal(out.account, "a@b");
-	assert_int_equal(out.uid, 7);
-	assert_int_equal(out.wait_ms, 3);
-	assert_string_equal(out.ticket, "0123:abc");
+	begin(&f, answers, countof(answers));
+	assert_int_equal(ask(&f), AUTH_OK);
+	assert_string_equal(f.out.account, "a@b");
+	assert_int_equal(f.out.uid, 7);
+	assert_int_equal(f.out.wait_ms, 3);
+	assert_string_equal(f.out.ticket, "0123:abc");
 	assert_string_equal(buf_cstr(&f.questions),
 			    "do password\nservice pop3\nsid s1\nclient 192.0.2.7\n"
 			    "server 192.0.2.1:110\ntls yes\nexporter Zm9v\n"
 			    "certificate-name email a\ncertificate-name dns b\n"
 			    "user alice\npassword a%0ab%25\n\n");
-	auth_answer_fini(&out);
-	end(&f, &a);
+	end(&f);
 }
 
 static const struct {
@@ -193,19 +212,16 @@ static void rows_say_what_an_answer_means(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < countof(rows); i++) {
-		struct auth_answer out;
 		struct fake f;
-		struct auth *a = begin(&f, &rows[i].answer, 1);
 
 		print_message("# row %zu\n", i);
-		ask(a, &out);
-		assert_int_equal(out.result, rows[i].result);
+		begin(&f, &rows[i].answer, 1);
+		assert_int_equal(ask(&f), rows[i].result);
 		if (rows[i].why != NULL)
-			assert_string_equal(out.why, rows[i].why);
+			assert_string_equal(f.out.why, rows[i].why);
 		else
-			assert_true(out.why[0] != '\0');
-		auth_answer_fini(&out);
-		end(&f, &a);
+			assert_true(f.out.why[0] != '\0');
+		end(&f);
 	}
 }
 
@@ -213,17 +229,13 @@ static void a_conversation_is_used_again(void **state)
 {
 	static const char *const answers[] = {"answer refused\n\n", "answer refused\n\n",
 					      "answer refused\n\n"};
-	struct auth_answer out;
 	struct fake f;
-	struct auth *a = begin(&f, answers, countof(answers));
 
 	(void)state;
-	for (size_t i = 0; i < countof(answers); i++) {
-		ask(a, &out);
-		assert_int_equal(out.result, AUTH_REFUSED);
-		auth_answer_fini(&out);
-	}
-	end(&f, &a);
+	begin(&f, answers, countof(answers));
+	for (size_t i = 0; i < countof(answers); i++)
+		assert_int_equal(ask(&f), AUTH_REFUSED);
+	end(&f);
 	assert_int_equal(f.conversations, 1);
 }
 
@@ -231,17 +243,13 @@ static void a_dead_conversation_is_replaced(void **state)
 {
 	static const char *const answers[] = {"answer refused\n\n", NULL,
 					      "answer refused\n\n"};
-	struct auth_answer out;
 	struct fake f;
-	struct auth *a = begin(&f, answers, countof(answers));
 
 	(void)state;
-	for (int i = 0; i < 2; i++) {
-		ask(a, &out);
-		assert_int_equal(out.result, AUTH_REFUSED);
-		auth_answer_fini(&out);
-	}
-	end(&f, &a);
+	begin(&f, answers, countof(answers));
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(ask(&f), AUTH_REFUSED);
+	end(&f);
 	assert_int_equal(f.conversations, 2);
 }
 
@@ -252,37 +260,30 @@ static void who_hears_nothing_asks_no_second_time(void **state)
 
 	(void)state;
 	for (size_t used = 0; used < countof(answers); used++) {
-		struct auth_answer out;
 		struct auth_peer impatient = peer;
 		struct fake f;
-		struct auth *a = begin(&f, answers + 1 - used, 1 + used);
 		struct buf note;
 		struct err e;
 		uint64_t begun;
 		int fd;
 
-		if (used) {
-			ask(a, &out);
-			auth_answer_fini(&out);
-		}
+		begin(&f, answers + 1 - used, 1 + used);
+		if (used)
+			assert_int_equal(ask(&f), AUTH_REFUSED);
 		begun = clock_ms();
 		impatient.end_ms = begun + 200;
-		auth_answer_init(&out);
-		auth_password(a, &impatient, STR("a"), STR("b"), &out);
-		assert_int_equal(out.result, AUTH_TRY_AGAIN);
-		assert_string_equal(out.why, "authd does not answer in time");
+		auth_password(f.auth, &impatient, STR("a"), STR("b"), again(&f));
+		assert_int_equal(f.out.result, AUTH_TRY_AGAIN);
+		assert_string_equal(f.out.why, "authd does not answer in time");
 		assert_true(clock_ms() >= impatient.end_ms);
 		assert_true(clock_ms() - begun < AUTH_WAIT_MS / 2);
-		auth_answer_fini(&out);
-		assert_int_equal(pthread_join(f.thread, NULL), 0);
+		stop(&f);
 		assert_int_equal(f.conversations, 1);
 		buf_init(&note, HANDOFF_NOTE_MAX);
 		assert_int_equal(handoff_take(f.take, &fd, &note, &e), 0);
 		assert_int_equal(fd, -1);
 		buf_fini(&note);
-		auth_free(&a);
-		close(f.take);
-		buf_fini(&f.questions);
+		end(&f);
 	}
 }
 
@@ -291,45 +292,36 @@ static void a_step_has_the_end_of_its_exchange(void **state)
 	static const char *const answers[] = {"answer challenge\n\n", silence};
 	struct auth_peer impatient = peer;
 	struct auth_exchange *x;
-	struct auth_answer out;
 	struct fake f;
-	struct auth *a = begin(&f, answers, countof(answers));
 	uint64_t begun = clock_ms();
 
 	(void)state;
+	begin(&f, answers, countof(answers));
 	impatient.end_ms = begun + 200;
-	auth_answer_init(&out);
-	auth_sasl_begin(a, &impatient, STR("X"), NULL, &x, &out);
-	assert_int_equal(out.result, AUTH_CHALLENGE);
-	auth_sasl_step(&x, STR("1"), &out);
-	assert_int_equal(out.result, AUTH_TRY_AGAIN);
+	auth_sasl_begin(f.auth, &impatient, STR("X"), NULL, &x, again(&f));
+	assert_int_equal(f.out.result, AUTH_CHALLENGE);
+	auth_sasl_step(&x, STR("1"), again(&f));
+	assert_int_equal(f.out.result, AUTH_TRY_AGAIN);
 	assert_null(x);
 	assert_true(clock_ms() - begun < AUTH_WAIT_MS / 2);
-	auth_answer_fini(&out);
-	end(&f, &a);
+	end(&f);
 }
 
 static void a_change_is_asked_once(void **state)
 {
 	static const char *const answers[] = {"answer refused\n\n", "answer ok\naccount "
 								    "a@b\nuid 7\n\n"};
-	struct auth_answer out;
 	struct fake f;
-	struct auth *a = begin(&f, answers, countof(answers));
 
 	(void)state;
+	begin(&f, answers, countof(answers));
 	/* The conversation with the answer to this stays, and is not used for that. */
-	ask(a, &out);
-	auth_answer_fini(&out);
+	ask(&f);
 	shutdown(f.give, SHUT_RDWR);
-	auth_answer_init(&out);
-	auth_change(a, &peer, STR("a"), STR("b"), STR("c"), &out);
-	assert_int_equal(out.result, AUTH_TRY_AGAIN);
-	auth_answer_fini(&out);
-	ask(a, &out);
-	assert_int_equal(out.result, AUTH_OK);
-	auth_answer_fini(&out);
-	end(&f, &a);
+	auth_change(f.auth, &peer, STR("a"), STR("b"), STR("c"), again(&f));
+	assert_int_equal(f.out.result, AUTH_TRY_AGAIN);
+	assert_int_equal(ask(&f), AUTH_OK);
+	end(&f);
 }
 
 static void an_exchange_has_steps(void **state)
@@ -339,30 +331,25 @@ static void an_exchange_has_steps(void **state)
 		"answer ok\naccount a@b\nuid 7\ndata YmFy\n\n", "answer refused\n\n"};
 	struct str initial = STR("x");
 	struct auth_exchange *x;
-	struct auth_answer out;
 	struct fake f;
-	struct auth *a = begin(&f, answers, countof(answers));
 
 	(void)state;
-	auth_answer_init(&out);
-	auth_sasl_begin(a, &peer, STR("X"), &initial, &x, &out);
-	assert_int_equal(out.result, AUTH_CHALLENGE);
-	assert_string_equal(buf_cstr(&out.data), "foo");
-	auth_sasl_step(&x, STR("1"), &out);
-	assert_int_equal(out.result, AUTH_CHALLENGE);
-	assert_int_equal(out.data.n, 0);
-	auth_sasl_step(&x, STR(""), &out);
-	assert_int_equal(out.result, AUTH_OK);
-	assert_string_equal(buf_cstr(&out.data), "bar");
-	assert_string_equal(out.account, "a@b");
+	begin(&f, answers, countof(answers));
+	auth_sasl_begin(f.auth, &peer, STR("X"), &initial, &x, again(&f));
+	assert_int_equal(f.out.result, AUTH_CHALLENGE);
+	assert_string_equal(buf_cstr(&f.out.data), "foo");
+	auth_sasl_step(&x, STR("1"), again(&f));
+	assert_int_equal(f.out.result, AUTH_CHALLENGE);
+	assert_int_equal(f.out.data.n, 0);
+	auth_sasl_step(&x, STR(""), again(&f));
+	assert_int_equal(f.out.result, AUTH_OK);
+	assert_string_equal(buf_cstr(&f.out.data), "bar");
+	assert_string_equal(f.out.account, "a@b");
 	assert_null(x);
 	auth_sasl_abort(&x);
-	auth_answer_fini(&out);
 	/* Nothing of it is in the way of the next question. */
-	ask(a, &out);
-	assert_int_equal(out.result, AUTH_REFUSED);
-	auth_answer_fini(&out);
-	end(&f, &a);
+	assert_int_equal(ask(&f), AUTH_REFUSED);
+	end(&f);
 	assert_int_equal(f.conversations, 1);
 }
 
@@ -371,21 +358,16 @@ static void an_aborted_exchange_leaves_nothing(void **state)
 	static const char *const answers[] = {"answer challenge\n\n",
 					      "answer refused\n\n"};
 	struct auth_exchange *x;
-	struct auth_answer out;
 	struct fake f;
-	struct auth *a = begin(&f, answers, countof(answers));
 
 	(void)state;
-	auth_answer_init(&out);
-	auth_sasl_begin(a, &peer, STR("X"), NULL, &x, &out);
-	assert_int_equal(out.result, AUTH_CHALLENGE);
-	auth_answer_fini(&out);
+	begin(&f, answers, countof(answers));
+	auth_sasl_begin(f.auth, &peer, STR("X"), NULL, &x, again(&f));
+	assert_int_equal(f.out.result, AUTH_CHALLENGE);
 	auth_sasl_abort(&x);
 	assert_null(x);
-	ask(a, &out);
-	assert_int_equal(out.result, AUTH_REFUSED);
-	auth_answer_fini(&out);
-	end(&f, &a);
+	assert_int_equal(ask(&f), AUTH_REFUSED);
+	end(&f);
 	assert_int_equal(f.conversations, 2);
 }
 
@@ -396,15 +378,15 @@ static void an_offer_is_read(void **state)
 		"answer refused\n\n"};
 	struct auth_offer offer;
 	struct fake f;
-	struct auth *a = begin(&f, answers, countof(answers));
 	struct err e;
 
 	(void)state;
-	assert_int_equal(auth_ask_offer(a, &peer, &offer, &e), 0);
+	begin(&f, answers, countof(answers));
+	assert_int_equal(auth_ask_offer(f.auth, &peer, &offer, &e), 0);
 	assert_true(offer.password && !offer.apop);
 	assert_string_equal(offer.mechanisms, "PLAIN SCRAM-SHA-256");
-	assert_int_equal(auth_ask_offer(a, &peer, &offer, &e), -1);
-	end(&f, &a);
+	assert_int_equal(auth_ask_offer(f.auth, &peer, &offer, &e), -1);
+	end(&f);
 }
 
 static void too_much_is_refused_without_asking(void **state)
