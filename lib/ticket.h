@@ -13,7 +13,7 @@
  *
  * Limits:  a ticket is good for TICKET_LIFE_MS.
  * Threads: any.
- * Tests:   t/unit/lib/ticket.c  t/box/test_login.py
+ * Tests:   t/unit/lib/ticket.c  t/box/test_ticket.py
  */
 #ifndef TICKET_H
 #define TICKET_H

@@ -16,7 +16,6 @@ import signal
 import socket
 import statistics
 import subprocess
-import sys
 import threading
 import time
 
@@ -25,6 +24,7 @@ import pytest
 from lib import place, sources
 from lib.authd import AuthSite, Conversation
 from lib.daemon import Daemon
+from lib.given import Given
 from lib.sasl import Scram, b64
 from lib.site import PASSWORD
 from lib.wire import DEADLINE, free_port, wait_listening, wait_until
@@ -529,65 +529,23 @@ def test_after_the_transition_the_old_password_is_over(make_authd, dovecot):
 
 # ---- conversations ----------------------------------------------------------------------------
 
-# What popstored does: the taking end of the channel as descriptor 3, the key of tickets as 4.
-GIVE = """
-import os, sys
-a, b = int(sys.argv[1]), int(sys.argv[2])
-os.dup2(a, 50); os.dup2(b, 51); os.dup2(50, 3); os.dup2(51, 4)
-os.set_inheritable(3, True); os.set_inheritable(4, True)
-os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS="2", LISTEN_FDNAMES=
-                  "auth.take:ticket")
-os.execv(sys.argv[3], sys.argv[3:])
-"""
+class GivenAuthd(Given):
+    def talk(self, **peer):
+        return Conversation(self.give(b"auth"), **{"service": "pop3", **peer})
 
 
 @pytest.fixture
 def given(make_authd):
-    """authd with a channel: give() is a conversation."""
     s = make_authd(start=False)
     s.conf["auth"]["listen"] = []
     s.write_conf()
-    give, take = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    key = os.memfd_create("key", 0)
-    os.write(key, bytes(range(32)))
-    log = open(s.dir / "log", "wb")
-
-    def spawn():
-        return subprocess.Popen(
-            [sys.executable, "-c", GIVE, str(take.fileno()), str(key),
-             place.program("popstore-authd"), "-c", s.conf_file], stderr=log,
-            pass_fds=(take.fileno(), key))
-
-    class Given:
-        def __init__(self):
-            self.process = spawn()
-
-        def give(self, **peer):
-            ours, theirs = socket.socketpair()
-            with theirs:
-                socket.send_fds(give, [b"Hauth"], [theirs.fileno()])
-            ours.settimeout(DEADLINE)
-            return Conversation(ours, **{"service": "pop3", **peer})
-
-        def stop(self, sig=signal.SIGTERM):
-            self.process.send_signal(sig)
-            return self.process.wait(DEADLINE)
-
-        def start(self):
-            self.process = spawn()
-
-    g = Given()
+    g = GivenAuthd(s, "popstore-authd", "auth")
     yield g
-    if g.process.poll() is None:
-        g.process.kill()
-        g.process.wait()
-    for x in (give, take, log):
-        x.close()
-    os.close(key)
+    g.end()
 
 
 def test_conversations_are_given(given):
-    with given.give() as one, given.give() as other:
+    with given.talk() as one, given.talk() as other:
         assert one.password("alice@example.org", PASSWORD).word == "ok"
         assert other.password("alice@example.org", "wrong").word == "refused"
         assert one.ask("offer")["password"] == "yes"
@@ -596,18 +554,18 @@ def test_conversations_are_given(given):
 
 def test_a_conversation_waits_for_authd(given):
     assert given.stop(signal.SIGKILL) != 0
-    with given.give() as c:
+    with given.talk() as c:
         c.send("password", user="alice@example.org", password=PASSWORD)
         given.start()
         assert c.answer().word == "ok"
 
 
 def test_only_pop3_gets_a_ticket(given):
-    with given.give(sid="x7") as c:
+    with given.talk(sid="x7") as c:
         answer = c.password("alice@example.org", PASSWORD)
         assert re.fullmatch(r"[0-9a-f]{16}.[0-9a-f]{64}", answer["ticket"])
         assert "ticket" not in c.password("alice@example.org", "wrong")
-    with given.give(service="smtp") as c:
+    with given.talk(service="smtp") as c:
         answer = c.password("alice@example.org", PASSWORD)
         assert answer.word == "ok" and "ticket" not in answer
 

@@ -19,7 +19,7 @@ from lib.mail import Pop3, deliver
 from lib.secure import running
 from lib.site import PASSWORD
 from lib.trace import Trace
-from lib.wire import DEADLINE, Wire, wait_until
+from lib.wire import DEADLINE, Wire, free_port, wait_until
 
 TOO_MANY = b"-ERR [SYS/TEMP] too many connections"
 
@@ -268,6 +268,29 @@ def test_sasl_of_curl(site, account, tmp_path, mechanism):
                            f"AUTH={mechanism}", f"pop3://{site.pop3}/"], capture_output=True,
                           timeout=DEADLINE, check=True)
     assert done.stdout.startswith(b"1 ")
+
+
+def test_rules_by_the_address_that_a_client_came_to(make_site):
+    first, second = (f"127.0.0.1:{free_port()}" for _ in range(2))
+    site = make_site(pop3={"listen": [first, second]},
+                     auth={"rules": [f"listen {first} mechanisms PASS",
+                                     f"listen {second} mechanisms PLAIN"]}).start()
+    name = site.new_account()
+    for address, offered in ((first, ["USER"]), (second, ["SASL PLAIN"])):
+        with Wire(address) as wire:
+            wire.line()
+            wire.send("CAPA\r\n")
+            lines = wire.until(b"\r\n.\r\n").decode().split("\r\n")
+            assert [x for x in lines if x.startswith(("USER", "SASL"))] == offered
+            by_pass = wire.ask(f"USER {name}")
+            by_plain = wire.ask("AUTH PLAIN " + plain(name, PASSWORD))
+            if address == first:
+                assert by_pass.startswith(b"+OK")
+                assert by_plain == b"-ERR [AUTH] no such mechanism here\r\n"
+                assert wire.ask(f"PASS {PASSWORD}").startswith(b"+OK 0 ")
+            else:
+                assert by_pass.startswith(b"-ERR [AUTH]")
+                assert by_plain.startswith(b"+OK 0 ")
 
 
 # ---- who the client is ----------------------------------------------------------------------

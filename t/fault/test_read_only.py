@@ -3,6 +3,7 @@
 mail is put off before it comes; and when the disk takes writes again, all goes on by itself"""
 
 import os
+import poplib
 import subprocess
 
 import pytest
@@ -103,6 +104,41 @@ def test_mounted_read_only_and_back(site, disk):
     assert_all_goes_on(site)
     # That a checkpoint cannot be written is said once, not every second.
     assert len([line for line in site.daemon.lines if "checkpoint.failed" in line]) <= 1
+
+
+def test_a_last_login_that_cannot_be_written(site, disk):
+    """LOGIN-DELAY fails open: better than an owner who cannot read."""
+    site.conf["pop3"]["login_delay"] = "1h"
+    site.write_conf()
+    make_read_only(site, disk)
+    mark = site.daemon.mark()
+    for _ in range(2):
+        assert len(fetch_all(site, NAME)) == 3
+    site.daemon.wait_for("event=pop3.touch.failed .*Read-only", mark)
+    remount(disk, "rw")
+    assert len(fetch_all(site, NAME)) == 3
+    with pytest.raises(poplib.error_proto, match="LOGIN-DELAY"):
+        Pop3(site, NAME)
+
+
+def test_what_authd_says_of_itself_cannot_be_written(site, disk):
+    """Logins go on, it is said once, and `popstore status` knows again when it can."""
+    def shown():
+        rows = site.ctl_json("status", status=None)["logins"]
+        return rows and rows[0]["refused_hour"] == 2
+
+    make_read_only(site, disk)
+    mark = site.daemon.mark()
+    with pytest.raises(poplib.error_proto, match="AUTH"):
+        Pop3(site, NAME, "wrong")
+    site.daemon.wait_for("event=auth.report.failed .*Read-only", mark)
+    with pytest.raises(poplib.error_proto, match="AUTH"):
+        Pop3(site, NAME, "wrong")
+    assert len(fetch_all(site, NAME)) == 3
+    assert not shown()
+    remount(disk, "rw")
+    wait_until("the report", shown)
+    assert len([x for x in site.daemon.lines if "auth.report.failed" in x]) == 1
 
 
 @pytest.mark.parametrize("how", ["stop", "kill"])
