@@ -2,9 +2,9 @@
 #include "channel/retry.h"
 
 #include "lib/buf.h"
+#include "lib/openssl.h"
 #include "mail/received.h"
 
-#include <openssl/crypto.h>
 #include <openssl/evp.h>
 
 enum { SHA256_OCTETS = 32 };
@@ -26,9 +26,7 @@ struct retry *retry_new(void)
 {
 	struct retry *r = xalloc(sizeof *r);
 
-	/* Nothing of openssl.cnf is for us, and threads may hash while the process ends. */
-	must(OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG | OPENSSL_INIT_NO_ATEXIT,
-				 NULL) == 1);
+	openssl_begin();
 	r->state = NO_KEY;
 	r->sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
 	r->sum = EVP_MD_CTX_new();

@@ -2,6 +2,7 @@
 #include "lib/ticket.h"
 
 #include "lib/buf.h"
+#include "lib/openssl.h"
 
 #include <fcntl.h>
 #include <inttypes.h>
@@ -48,9 +49,7 @@ int ticket_key_make(int *fd, struct err *e)
 
 int ticket_key_read(int fd, struct ticket_key *out, struct err *e)
 {
-	/* Nothing of openssl.cnf is for us, and who checks tickets has no files by then. */
-	must(OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG | OPENSSL_INIT_NO_ATEXIT,
-				 NULL) == 1);
+	openssl_begin();
 
 	ssize_t n = pread(fd, out, sizeof *out, 0);
 
