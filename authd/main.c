@@ -14,7 +14,6 @@
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sysexits.h>
 
 #define PROGRAM "popstore-authd"
 
@@ -93,44 +92,36 @@ static void keep_replays(const struct settings *set)
 	setenv("KRB5RCACHENAME", name, 0);
 }
 
-static int run(const char *file, struct err *e)
+static int run(const struct settings *set, struct err *e)
 {
-	struct settings *set;
-	struct store *st = NULL;
+	struct store *st;
 	struct judge j;
 	struct report r;
+	int rc;
 
-	if (settings_read(file, &set, e) < 0)
-		return -1;
-	settings_log(set, PROGRAM);
 	bound_ldap();
 	keep_replays(set);
-
-	int rc = store_open(set, &st, e);
-
-	if (rc == 0 && judge_init(&j, set, st, e) < 0)
-		rc = -1;
-	else if (rc == 0) {
+	if (store_open(set, &st, e) < 0)
+		return -1;
+	rc = judge_init(&j, set, st, e);
+	if (rc == 0) {
 		report_init(&r, &j);
 		rc = listen_and_serve(&r, e);
 		report_fini(&r);
 		judge_fini(&j);
 	}
 	store_close(&st);
-	settings_free(&set);
 	return rc;
+}
+
+static void failed(const struct err *e)
+{
+	log_event(LOG_LV_ERROR, "auth.start.failed", kv_err(e));
 }
 
 int main(int argc, char **argv)
 {
-	const char *file;
-	struct err e;
-	int status;
+	static const struct program program = {PROGRAM, run, failed};
 
-	if (!program_arguments(PROGRAM, argc, argv, &file, &status))
-		return status;
-	if (run(file, &e) == 0)
-		return EX_OK;
-	log_event(LOG_LV_ERROR, "auth.start.failed", kv_err(&e));
-	return err_exit_status(&e);
+	return program_main(&program, argc, argv);
 }

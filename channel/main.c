@@ -2,8 +2,6 @@
 /*
  * popstore-lmtpd - glue: arguments, settings, and one thread a connection
  */
-#include <sysexits.h>
-
 #include "channel/session.h"
 #include "lib/log.h"
 #include "lib/program.h"
@@ -95,34 +93,25 @@ static int run_store(const struct settings *set, struct lmtpd *d, struct err *e)
 	return rc;
 }
 
-static int run(const char *file, struct err *e)
+static int run(const struct settings *set, struct err *e)
 {
-	struct lmtpd d = {0};
-	struct settings *set;
-	int rc;
+	struct lmtpd d = {.set = set};
+	int rc = tls_context_new(set, "lmtp", &d.tls, e);
 
-	if (settings_read(file, &set, e) < 0)
-		return -1;
-	settings_log(set, PROGRAM);
-	d.set = set;
-	rc = tls_context_new(set, "lmtp", &d.tls, e);
 	if (rc == 0)
 		rc = run_store(set, &d, e);
 	tls_context_free(&d.tls);
-	settings_free(&set);
 	return rc;
+}
+
+static void failed(const struct err *e)
+{
+	log_event(LOG_LV_ERROR, "lmtp.start.failed", kv_err(e));
 }
 
 int main(int argc, char **argv)
 {
-	const char *file;
-	struct err e = {0};
-	int status;
+	static const struct program program = {PROGRAM, run, failed};
 
-	if (!program_arguments(PROGRAM, argc, argv, &file, &status))
-		return status;
-	if (run(file, &e) == 0)
-		return EX_OK;
-	log_event(LOG_LV_ERROR, "lmtp.start.failed", kv_err(&e));
-	return err_exit_status(&e);
+	return program_main(&program, argc, argv);
 }

@@ -79,3 +79,30 @@ bool program_arguments(const char *name, int argc, char **argv, const char **fil
 	*status = usage(name, stderr, EX_USAGE);
 	return false;
 }
+
+static int run(const struct program *p, const char *file, struct err *e)
+{
+	struct settings *set;
+	int rc;
+
+	if (settings_read(file, &set, e) < 0)
+		return -1;
+	settings_log(set, p->name);
+	rc = p->run(set, e);
+	settings_free(&set);
+	return rc;
+}
+
+int program_main(const struct program *p, int argc, char **argv)
+{
+	const char *file;
+	struct err e = {0};
+	int status;
+
+	if (!program_arguments(p->name, argc, argv, &file, &status))
+		return status;
+	if (run(p, file, &e) == 0)
+		return EX_OK;
+	p->failed(&e);
+	return err_exit_status(&e);
+}

@@ -11,6 +11,9 @@
 
 #include "lib/base.h"
 
+struct err;
+struct settings;
+
 /* Undoes what is inherited of SIGCHLD: where it is ignored nobody can wait for a process. */
 void program_signals(void);
 
@@ -22,5 +25,17 @@ bool program_option(int *argc, char **argv, const char *option);
  * *status, the answer has been printed. */
 bool program_arguments(const char *name, int argc, char **argv, const char **file,
 		       int *status) MUST_USE;
+
+/* A service that lib/server.h runs. */
+struct program {
+	const char *name;
+	/* Serves until it is told to stop: 0; or -1. */
+	int (*run)(const struct settings *set, struct err *e);
+	/* Logs what kept it from that. */
+	void (*failed)(const struct err *e);
+};
+
+/* Its main(): the command line, the settings, the log, and the exit status. */
+int program_main(const struct program *p, int argc, char **argv);
 
 #endif

@@ -8,8 +8,6 @@
 #include "passwd/session.h"
 #include "store/role.h"
 
-#include <sysexits.h>
-
 #define PROGRAM "popstore-poppassd"
 
 enum protocol { CLEAR, TLS };
@@ -74,33 +72,27 @@ static int prepare(struct poppassd *d, struct err *e)
 	return 0;
 }
 
-static int run(struct poppassd *d, const char *file, struct settings **set, struct err *e)
+static int run(const struct settings *set, struct err *e)
 {
-	if (settings_read(file, set, e) < 0)
-		return -1;
-	settings_log(*set, PROGRAM);
-	d->set = *set;
-	return prepare(d, e) < 0 ? -1 : serve_all(d, e);
+	struct poppassd d = {.set = set};
+	int rc = prepare(&d, e);
+
+	if (rc == 0)
+		rc = serve_all(&d, e);
+	tls_context_free(&d.tls);
+	crowd_free(&d.crowd);
+	auth_free(&d.auth);
+	return rc;
+}
+
+static void failed(const struct err *e)
+{
+	log_event(LOG_LV_ERROR, "poppassd.start.failed", kv_err(e));
 }
 
 int main(int argc, char **argv)
 {
-	struct settings *set = NULL;
-	struct poppassd d = {0};
-	const char *file;
-	struct err e = {0};
-	int status;
+	static const struct program program = {PROGRAM, run, failed};
 
-	if (!program_arguments(PROGRAM, argc, argv, &file, &status))
-		return status;
-
-	int rc = run(&d, file, &set, &e);
-
-	if (rc < 0)
-		log_event(LOG_LV_ERROR, "poppassd.start.failed", kv_err(&e));
-	tls_context_free(&d.tls);
-	crowd_free(&d.crowd);
-	auth_free(&d.auth);
-	settings_free(&set);
-	return rc < 0 ? err_exit_status(&e) : EX_OK;
+	return program_main(&program, argc, argv);
 }

@@ -9,8 +9,6 @@
 #include "store/role.h"
 #include "store/store.h"
 
-#include <sysexits.h>
-
 #define PROGRAM "popstore-policyd"
 
 enum protocol { POLICY, SOCKETMAP };
@@ -55,35 +53,27 @@ static int serve_store(const struct settings *set, struct store *st, struct err 
 	return server_run(&server, e);
 }
 
-static int run(const char *file, struct err *e)
+static int run(const struct settings *set, struct err *e)
 {
-	struct settings *set;
 	struct store *st;
 
-	if (settings_read(file, &set, e) < 0)
+	if (store_open(set, &st, e) < 0)
 		return -1;
-	settings_log(set, PROGRAM);
 
-	int rc = store_open(set, &st, e);
+	int rc = serve_store(set, st, e);
 
-	if (rc == 0) {
-		rc = serve_store(set, st, e);
-		store_close(&st);
-	}
-	settings_free(&set);
+	store_close(&st);
 	return rc;
+}
+
+static void failed(const struct err *e)
+{
+	log_event(LOG_LV_ERROR, "policy.start.failed", kv_err(e));
 }
 
 int main(int argc, char **argv)
 {
-	const char *file;
-	struct err e;
-	int status;
+	static const struct program program = {PROGRAM, run, failed};
 
-	if (!program_arguments(PROGRAM, argc, argv, &file, &status))
-		return status;
-	if (run(file, &e) == 0)
-		return EX_OK;
-	log_event(LOG_LV_ERROR, "policy.start.failed", kv_err(&e));
-	return err_exit_status(&e);
+	return program_main(&program, argc, argv);
 }

@@ -6,7 +6,6 @@
  * goes on as the TLS end of those that have; without, it serves those that have.
  */
 #include <sys/prctl.h>
-#include <sysexits.h>
 
 #include "lib/log.h"
 #include "lib/program.h"
@@ -195,29 +194,16 @@ static int run_logins(const struct settings *set, struct err *e)
 	return rc;
 }
 
-static int run(bool login, const char *file, struct err *e)
+static void failed(const struct err *e)
 {
-	struct settings *set;
-	int rc;
-
-	if (settings_read(file, &set, e) < 0)
-		return -1;
-	settings_log(set, PROGRAM);
-	rc = login ? run_logins(set, e) : run_sessions(set, e);
-	if (rc < 0)
-		log_event(LOG_LV_ERROR, "pop3.start.failed", kv_err(e));
-	settings_free(&set);
-	return rc;
+	log_event(LOG_LV_ERROR, "pop3.start.failed", kv_err(e));
 }
 
 int main(int argc, char **argv)
 {
 	bool login = program_option(&argc, argv, "--login");
-	const char *file;
-	struct err e = {0};
-	int status;
+	const struct program program = {PROGRAM, login ? run_logins : run_sessions,
+					failed};
 
-	if (!program_arguments(PROGRAM, argc, argv, &file, &status))
-		return status;
-	return run(login, file, &e) < 0 ? err_exit_status(&e) : EX_OK;
+	return program_main(&program, argc, argv);
 }

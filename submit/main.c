@@ -13,8 +13,6 @@
 #include "store/role.h"
 #include "submit/session.h"
 
-#include <sysexits.h>
-
 #define PROGRAM "popstore-submitd"
 
 static void serve(struct conn *c, int protocol UNUSED, void *ctx)
@@ -27,7 +25,7 @@ static int enter(void *ctx, struct err *e)
 	return role_enter(ROLE_SUBMIT, ctx, e);
 }
 
-static int listen_and_serve(struct settings *set, struct err *e)
+static int run(const struct settings *set, struct err *e)
 {
 	const struct server_listen listen = {.name = "submit.take", .handoff = true};
 	const struct server server = {
@@ -40,35 +38,20 @@ static int listen_and_serve(struct settings *set, struct err *e)
 		.idle_ms = (uint32_t)(set->lmtp.idle_timeout_s * 1000),
 		.session = serve,
 		.enter = enter,
-		.ctx = set,
+		.ctx = (void *)(uintptr_t)set,
 	};
 
 	return server_run(&server, e);
 }
 
-static int run(const char *file, struct err *e)
+static void failed(const struct err *e)
 {
-	struct settings *set;
-	int rc;
-
-	if (settings_read(file, &set, e) < 0)
-		return -1;
-	settings_log(set, PROGRAM);
-	rc = listen_and_serve(set, e);
-	settings_free(&set);
-	return rc;
+	log_event(LOG_LV_ERROR, "submit.start.failed", kv_err(e));
 }
 
 int main(int argc, char **argv)
 {
-	const char *file;
-	struct err e;
-	int status;
+	static const struct program program = {PROGRAM, run, failed};
 
-	if (!program_arguments(PROGRAM, argc, argv, &file, &status))
-		return status;
-	if (run(file, &e) == 0)
-		return EX_OK;
-	log_event(LOG_LV_ERROR, "submit.start.failed", kv_err(&e));
-	return err_exit_status(&e);
+	return program_main(&program, argc, argv);
 }

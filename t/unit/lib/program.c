@@ -7,7 +7,9 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sysexits.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -54,10 +56,58 @@ static void command_lines_are_understood_or_refused(void **state)
 	}
 }
 
+/* What the program below did: its settings' name of the machine, and what was logged. */
+static char ran_as[32], why_not[240];
+static bool fails;
+
+static int run(const struct settings *set, struct err *e)
+{
+	snprintf(ran_as, sizeof ran_as, "%s", set->hostname);
+	return fails ? err_set(e, ERR_TEMP, "4.3.0", "no room") : 0;
+}
+
+static void failed(const struct err *e)
+{
+	snprintf(why_not, sizeof why_not, "%s", e->text);
+}
+
+static int call(char *file)
+{
+	static const struct program program = {"x", run, failed};
+	char *argv[] = {(char[]){"x"}, (char[]){"-c"}, file, NULL};
+
+	optind = 0;
+	ran_as[0] = why_not[0] = '\0';
+	return program_main(&program, 3, argv);
+}
+
+static void a_service_runs_with_its_settings(void **state)
+{
+	char file[] = "/tmp/popstore-unit-XXXXXX";
+	static const char text[] = "hostname = \"mx.example.org\"\n";
+	int fd = mkstemp(file);
+
+	(void)state;
+	assert_int_equal(write(fd, text, sizeof text - 1), sizeof text - 1);
+	close(fd); /* or it would be taken for what a parent forgot */
+	assert_int_equal(call(file), EX_OK);
+	assert_string_equal(ran_as, "mx.example.org");
+	assert_string_equal(why_not, "");
+	fails = true;
+	assert_int_equal(call(file), EX_TEMPFAIL);
+	assert_string_equal(why_not, "no room");
+	assert_int_equal(truncate(file, 5), 0);
+	assert_int_equal(call(file), EX_CONFIG);
+	assert_string_equal(ran_as, "");
+	assert_true(why_not[0] != '\0');
+	unlink(file);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(command_lines_are_understood_or_refused),
+		cmocka_unit_test(a_service_runs_with_its_settings),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
