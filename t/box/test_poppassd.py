@@ -10,6 +10,7 @@ import contextlib
 import os
 import poplib
 import subprocess
+import time
 from urllib.parse import urlencode
 
 import pytest
@@ -222,6 +223,22 @@ def test_an_address_and_a_network_have_a_limit(make_site):
         assert connect("198.51.101.1")[1][:4] == b"200 "
         first.close()
         wait_until("it is forgotten", lambda: connect("198.51.100.3")[1][:4] == b"200 ")
+
+
+def test_tries_of_a_network_are_paced(make_site):
+    """By the limiter that all services share, whatever names are tried."""
+    d = Poppassd(make_site, poppassd={"proxy_networks": ["127.0.0.1"]},
+                 auth={"plaintext_without_tls": "always"})
+    start = time.monotonic()
+    for source in ("198.51.100.1", "198.51.100.2", "198.51.100.3"):
+        with Wire(d.address) as wire:
+            wire.send(f"PROXY TCP4 {source} 192.0.2.1 4711 106\r\n")
+            wire.line()
+            for _ in range(3):
+                wire.ask(f"USER {d.site.new_name()}")
+                assert wire.ask("PASS wrong")[:4] == b"500 "
+    # From the sixth on.
+    assert time.monotonic() - start >= 0.1 + 0.2 + 0.4 + 0.8
 
 
 def test_this_machine_is_not_counted(make_site):
