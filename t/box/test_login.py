@@ -5,6 +5,7 @@ import base64
 import concurrent.futures
 import contextlib
 import os
+import poplib
 import resource
 import signal
 import socket
@@ -291,6 +292,28 @@ def test_rules_by_the_address_that_a_client_came_to(make_site):
             else:
                 assert by_pass.startswith(b"-ERR [AUTH]")
                 assert by_plain.startswith(b"+OK 0 ")
+
+
+def test_apop_of_poplib(make_site):
+    site = make_site(auth={"rules": ["mechanisms APOP"]})
+    site.ctl("domain", "modify", "example.org", "--recoverable", "yes")
+    site.start()
+    name = site.new_account(password="sesame seed 7")
+    deliver(site, name)
+
+    def connect():
+        host, port = site.pop3.split(":")
+        return poplib.POP3(host, int(port), timeout=DEADLINE)
+
+    pop3 = connect()
+    with pytest.raises(poplib.error_proto, match=r"\[AUTH\]"):
+        pop3.apop(name, "sesame seed 8")
+    assert pop3.apop(name, "sesame seed 7").startswith(b"+OK 1 ")
+    # Its challenge is another one.
+    said = connect()
+    assert said.welcome != pop3.welcome
+    said.close()
+    pop3.quit()
 
 
 # ---- who the client is ----------------------------------------------------------------------

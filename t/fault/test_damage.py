@@ -284,6 +284,8 @@ def test_the_log_names_the_victim(store):
 def test_a_wrong_password_stays_wrong(store):
     """No damage opens an account."""
     site = store
+    site.conf["auth"]["user_delay"] = 0
+    site.write_conf()
     site.start()
     for way in WAYS:
         for kind in ("secret", "profile"):
