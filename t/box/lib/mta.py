@@ -345,6 +345,8 @@ ESASL_CONF_PATH={self.dir / "sasl"}
                      "unshare", "--uts", "sh", "-c", f"hostname {HOST} && exec \"$@\"", "sh",
                      tree / "usr/libexec/sendmail/sendmail", "-C", self.dir / "sendmail.cf"]
         self.argv += [f"-O{k}={self.dir / v if v else ''}" for k, v in options.items()]
+        # A loaded machine is no reason to deliver later, or to refuse connections.
+        self.argv += ["-OQueueLA=10000", "-ORefuseLA=10000"]
         self.daemon = Daemon(self.argv + ["-bD", "-q1s", "-X", self.dir / "traffic"],
                              self.dir / "log").start()
         try:
