@@ -60,5 +60,5 @@ def discard(path):
 
 def finish_discarding():
     for removal in _removals:
-        assert removal.wait(120) == 0, "a scratch folder could not be removed"
+        assert removal.wait(600) == 0, "a scratch folder could not be removed"
     _removals.clear()

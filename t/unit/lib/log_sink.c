@@ -78,7 +78,7 @@ static void a_reader_that_hangs(bool stream)
 	write_many(LINES);
 	took = clock_ms() - began;
 	assert_true(took >= LOG_SINK_WAIT_MS);
-	assert_true(took < 5 * LOG_SINK_WAIT_MS);
+	assert_true(took < 60 * LOG_SINK_WAIT_MS);
 	n = drain(&r, text, sizeof text - 1);
 	assert_true(n > 4096 && text[n - 1] == '\n');
 	write_many(1);

