@@ -23,11 +23,10 @@ import pytest
 
 from lib import place, sources
 from lib.authd import AuthSite, Conversation
-from lib.daemon import Daemon
 from lib.given import Given
 from lib.sasl import Scram, b64
 from lib.site import PASSWORD
-from lib.wire import DEADLINE, free_port, wait_listening, wait_until
+from lib.wire import DEADLINE, wait_until
 
 EVERY = ("mechanisms SCRAM-SHA-512,SCRAM-SHA-256,SCRAM-SHA-1,DIGEST-MD5,CRAM-MD5,APOP,"
          "PLAIN,LOGIN,PASS")
@@ -334,22 +333,6 @@ def check_source(s, source_stops, transition=False):
         assert answer.word == "later" and answer["why"]
         s.daemon.wait_for("event=auth.failed", mark)
     assert s.password("alice@example.org", PASSWORD).word == "ok"
-
-
-@pytest.fixture
-def daemons():
-    """Starts programs of others, which end with the test."""
-    started = []
-
-    def start(argv, log, **more):
-        d = Daemon(argv, log, **more).start()
-        started.append(d)
-        return d
-
-    yield start
-    for d in started:
-        if d.process is not None:
-            d.kill()
 
 
 def add_carol(s):
@@ -793,58 +776,10 @@ def test_a_stop_waits_for_no_idle_conversation(make_authd):
 
 # ---- Kerberos -----------------------------------------------------------------------------------
 
-REALM = "EXAMPLE.ORG"
-KRB5 = """[libdefaults]
- default_realm = {realm}
- dns_lookup_kdc = false
- dns_canonicalize_hostname = false
- rdns = false
-[realms]
- {realm} = {{
-  kdc = 127.0.0.1:{port}
- }}
-[domain_realm]
- .example.org = {realm}
-[kdcdefaults]
- kdc_listen = 127.0.0.1:{port}
- kdc_tcp_listen = 127.0.0.1:{port}
-"""
-KDC = """[kdcdefaults]
- kdc_listen = 127.0.0.1:{port}
- kdc_tcp_listen = 127.0.0.1:{port}
-[realms]
- {realm} = {{
-  database_name = {dir}/principal
-  key_stash_file = {dir}/stash
-  acl_file = {dir}/acl
- }}
-"""
-
-
 @pytest.fixture
-def kdc(daemons):
-    folder, port = place.scratch("kdc"), free_port()
-    for name, text in (("krb5.conf", KRB5), ("kdc.conf", KDC)):
-        (folder / name).write_text(text.format(dir=folder, port=port, realm=REALM),
-                                   encoding="utf-8")
-    env = dict(os.environ, KRB5_CONFIG=str(folder / "krb5.conf"),
-               KRB5_KDC_PROFILE=str(folder / "kdc.conf"),
-               KRB5CCNAME=f"FILE:{folder}/tickets")
-
-    def run(*argv, stdin=""):
-        subprocess.run([place.tool(argv[0]), *argv[1:]], env=env, input=stdin, text=True,
-                       check=True, timeout=DEADLINE, capture_output=True)
-
-    run("kdb5_util", "create", "-s", "-r", REALM, "-P", "master")
-    for line in ("addprinc -pw her-secret alice", "addprinc -pw her-secret nobody",
-                 "addprinc -randkey smtp/mx.example.org",
-                 f"ktadd -k {folder}/keytab smtp/mx.example.org"):
-        run("kadmin.local", "-r", REALM, "-q", line)
-    d = daemons([place.tool("krb5kdc"), "-n", "-P", folder / "pid"], folder / "log", env=env)
-    wait_listening(f"127.0.0.1:{port}", d.running)
-    yield folder, env, run
-    d.kill()
-    place.discard(folder)
+def kdc():
+    with sources.Kdc("smtp/mx.example.org") as d:
+        yield d
 
 
 CLIENT = """
@@ -880,16 +815,15 @@ def gssapi_login(c, env):
 
 
 def test_gssapi(make_authd, kdc):
-    folder, env, run = kdc
     # The plug-in takes the default realm off.
-    s = make_authd(start=False, keytab=folder / "keytab", default_domain="example.org",
+    s = make_authd(start=False, keytab=kdc.keytab, default_domain="example.org",
                    rules=["mechanisms GSSAPI,SCRAM-SHA-256"])
-    s.start(env={"KRB5_CONFIG": env["KRB5_CONFIG"]})
+    s.start(env=kdc.server_env)
     with s.talk() as c:
         assert c.ask("offer")["mechanisms"] == "GSSAPI SCRAM-SHA-256"
-        run("kinit", "alice", stdin="her-secret\n")
-        answer = gssapi_login(c, env)
+        kdc.kinit("alice")
+        answer = gssapi_login(c, kdc.env)
         assert answer.word == "ok" and answer["account"] == "alice@example.org"
-        run("kinit", "nobody", stdin="her-secret\n")
-        assert gssapi_login(c, env).word == "refused"
+        kdc.kinit("nobody")
+        assert gssapi_login(c, kdc.env).word == "refused"
         assert c.ask("sasl", mechanism="GSSAPI", data=b64(b"x" * 100)).word == "refused"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: ISC
-"""sources - who else knows passwords: real Dovecot, saslauthd, sasldb and slapd
+"""sources - who else knows who one is: real Dovecot, saslauthd, sasldb, slapd and Kerberos
 
 Users are a dictionary, {"carol@example.org": "her secret 1"}.
 """
@@ -210,3 +210,69 @@ def sasldb(folder, users):
         subprocess.run([place.tool("saslpasswd2"), "-p", "-c", "-f", file, "-u", realm, user],
                        input=password, text=True, check=True, timeout=DEADLINE)
     return file
+
+
+KRB5 = """[libdefaults]
+ default_realm = EXAMPLE.ORG
+ dns_lookup_kdc = false
+ dns_canonicalize_hostname = false
+ rdns = false
+[realms]
+ EXAMPLE.ORG = {{
+  kdc = 127.0.0.1:{port}
+ }}
+[domain_realm]
+ .example.org = EXAMPLE.ORG
+ localhost = EXAMPLE.ORG
+[kdcdefaults]
+ kdc_listen = 127.0.0.1:{port}
+ kdc_tcp_listen = 127.0.0.1:{port}
+"""
+KDC = """[kdcdefaults]
+ kdc_listen = 127.0.0.1:{port}
+ kdc_tcp_listen = 127.0.0.1:{port}
+[realms]
+ EXAMPLE.ORG = {{
+  database_name = {dir}/principal
+  key_stash_file = {dir}/stash
+  acl_file = {dir}/acl
+ }}
+"""
+
+
+class Kdc:
+    """Kerberos, of alice, nobody and one service: `.keytab` for the server, which needs
+    `.server_env`, and `.env` for clients."""
+
+    def __init__(self, service):
+        self.dir, self.port = place.scratch("kdc"), free_port()
+        for name, text in (("krb5.conf", KRB5), ("kdc.conf", KDC)):
+            (self.dir / name).write_text(text.format(dir=self.dir, port=self.port),
+                                         encoding="utf-8")
+        self.server_env = {"KRB5_CONFIG": str(self.dir / "krb5.conf")}
+        self.env = dict(os.environ, **self.server_env,
+                        KRB5_KDC_PROFILE=str(self.dir / "kdc.conf"),
+                        KRB5CCNAME=f"FILE:{self.dir}/tickets")
+        self.keytab = self.dir / "keytab"
+        self._run("kdb5_util", "create", "-s", "-r", "EXAMPLE.ORG", "-P", "master")
+        for line in ("addprinc -pw her-secret alice", "addprinc -pw her-secret nobody",
+                     f"addprinc -randkey {service}", f"ktadd -k {self.keytab} {service}"):
+            self._run("kadmin.local", "-r", "EXAMPLE.ORG", "-q", line)
+        self.daemon = Daemon([place.tool("krb5kdc"), "-n", "-P", self.dir / "pid"],
+                             self.dir / "log", env=self.env)
+
+    def _run(self, *argv, stdin=""):
+        subprocess.run([place.tool(argv[0]), *argv[1:]], env=self.env, input=stdin, text=True,
+                       check=True, timeout=DEADLINE, capture_output=True)
+
+    def kinit(self, name):
+        self._run("kinit", name, stdin="her-secret\n")
+
+    def __enter__(self):
+        self.daemon.start()
+        wait_listening(f"127.0.0.1:{self.port}", self.daemon.running)
+        return self
+
+    def __exit__(self, *exc):
+        self.daemon.kill()
+        place.discard(self.dir)
