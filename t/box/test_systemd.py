@@ -165,7 +165,8 @@ def test_activated_by_its_sockets(monkeypatch, as_root):
         for service, uid in got.items():
             want = {"popstored": 0, "pop3-login": GAMES}.get(service, NOBODY)
             assert uid == (want if as_root else NOBODY), service
-        assert "role.incomplete" not in site.daemon.log
+        if not place.SANITIZED:
+            assert "role.incomplete" not in site.daemon.log
         site.ctl("status", "--privileges")
     finally:
         site.end()
