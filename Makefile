@@ -141,7 +141,7 @@ $(O)/t/bench/lib.a: $(BENCH_LIB) $(O)/files
 	@rm -f $@
 	$(Q)ar rcsD $@ $(filter %.o,$^)
 
-$(BENCH): $(O)/%: $(O)/%.o $(O)/t/bench/lib.a $(LAYER_A)
+$(BENCH): $(O)/%: $(O)/%.o $(O)/t/bench/lib.a $(ARCHIVES)
 	$(call say,LD)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $< -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(PKG_LIBS) $(LDLIBS)
 

@@ -13,12 +13,15 @@ def command(program, options):
     return [PROGRAMS / program, *(f"{k}={v}" for k, v in options.items())]
 
 
-def run(program, options, may_fail=False):
+def result(argv, printed, status, may_fail=False):
     """The JSON line of a program; its errors end the benchmark, as wrong answers are no
     figures."""
-    done = subprocess.run(command(program, options), text=True, capture_output=True,
+    if not printed or (status != 0 and not may_fail):
+        raise SystemExit(f"{' '.join(map(str, argv))}: status {status}\n{printed}")
+    return json.loads(printed.splitlines()[-1])
+
+
+def run(program, options):
+    done = subprocess.run(command(program, options), text=True, stdout=subprocess.PIPE,
                           timeout=LONGEST_S, check=False)
-    if not done.stdout or (done.returncode != 0 and not may_fail):
-        raise SystemExit(f"{' '.join(map(str, done.args))}: status {done.returncode}\n"
-                         f"{done.stdout}{done.stderr}")
-    return json.loads(done.stdout.splitlines()[-1])
+    return result(done.args, done.stdout, done.returncode)

@@ -23,9 +23,8 @@ class Popstore(Server):
         certificate, key = self.certificate
         conf = {
             "hostname": "mx.example.org",
-            "store": {"root": self.dir / "store",
-                      # tmpfs is not fit for mail, and here it shall do.
-                      "trust_file_system": self.ground.name == "memory"},
+            # tmpfs is not fit for mail, nor is every scratch disk; here they shall do.
+            "store": {"root": self.dir / "store", "trust_file_system": True},
             "lmtp": {"listen": [self.lmtp], "max_connections": self.connections},
             "pop3": {"listen": [self.pop3], "tls_listen": [self.pop3s],
                      "max_connections": self.connections,
@@ -43,16 +42,26 @@ class Popstore(Server):
         self.conf.write_text(conf_text(conf))
         self.ctl("init")
         self.ctl("domain", "add", "example.org")
-        self.add(self.users)
+        if self.users:
+            self.add(self.users)
 
     def add(self, users, first=0):
         subprocess.run([grounds.PROGRAMS / "people", f"conf={self.conf}", f"users={users}",
                         f"first_user={first}", f"password={PASSWORD}"], check=True,
                        stdout=subprocess.DEVNULL)
 
-    def ctl(self, *args):
-        return subprocess.run([place.program("popstore"), "-c", self.conf, *args], check=True,
-                              text=True, capture_output=True).stdout
+    def set_passwords(self, users):
+        """Of accounts that were made without."""
+        for i in range(users):
+            self.ctl("passwd", f"user{i}@example.org", "--password-stdin",
+                     stdin=PASSWORD + "\n")
+
+    def ctl(self, *args, stdin=None):
+        done = subprocess.run([place.program("popstore"), "-c", self.conf, *args], text=True,
+                              input=stdin, capture_output=True, check=False)
+        if done.returncode != 0:
+            raise SystemExit(f"popstore {' '.join(args)}: {done.stdout}{done.stderr}")
+        return done.stdout
 
     def command(self):
         return [place.program("popstored"), "-c", self.conf]

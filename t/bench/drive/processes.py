@@ -35,9 +35,9 @@ def processor_s(root):
     return sum(sum(map(int, fields[11:15])) for pid, fields in _stats() if pid in pids) / TICK
 
 
-def pss_kb(root):
+def pss_kb(pids):
     total = 0
-    for pid in tree(root):
+    for pid in pids:
         try:
             with open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as f:
                 total += sum(int(line.split()[1]) for line in f if line.startswith("Pss:"))

@@ -88,7 +88,7 @@ class Server:
         return processes.processor_s(self.process.pid)
 
     def pss_kb(self):
-        return processes.pss_kb(self.process.pid)
+        return processes.pss_kb(processes.tree(self.process.pid))
 
     def checked(self):
         """After the run: complaints of the server's own check."""

@@ -176,7 +176,8 @@ void load_failed(struct load_slot *s, const char *why, struct str what)
 		fprintf(stderr, "turn %llu: %s: " STR_FMT "\n",
 			(unsigned long long)s->number, why, STR_ARG(what));
 	s->worker->tally.errors++;
-	if (++errors >= LOAD_ERRORS_MAX)
+	/* Who waits for all connections to be held would wait for ever. */
+	if (++errors >= LOAD_ERRORS_MAX || hold)
 		stop = true;
 	release(s);
 }
@@ -318,13 +319,19 @@ static void worker_init(struct load_worker *w, const struct load_kind *kind, siz
 	}
 }
 
-/* worker_fini - a turn that has not ended by now counts as an error */
+/* is_missed - whether a turn that has not ended by now is an error.  In the closed loop it is
+ * one that the last second cut off. */
+static bool is_missed(void)
+{
+	return !hold && (rate > 0 || count > 0);
+}
+
 static void worker_fini(struct load_worker *w, struct tally *sum)
 {
 	for (size_t i = 0; i < w->n_slots; i++) {
 		struct load_slot *s = slot(w, i);
 
-		if (s->busy && !hold)
+		if (s->busy && is_missed())
 			sum->errors++;
 		link_fini(&s->link);
 	}
