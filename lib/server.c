@@ -39,7 +39,7 @@ enum {
 
 struct socket {
 	int fd, protocol;
-	bool handoff;
+	bool handoff, mute;
 	bool over; /* a channel that nothing comes from any more */
 	char name[SERVER_ADDRESS];
 };
@@ -149,9 +149,9 @@ static void say_last(int fd, struct str text)
 	close(fd);
 }
 
-static void refuse(struct run *r, int fd)
+static void refuse(struct run *r, int fd, const struct socket *from)
 {
-	say_last(fd, r->s->busy);
+	say_last(fd, from->mute ? STR("") : r->s->busy);
 	if (once_a_second(&r->busy_logged_ms))
 		log_event(LOG_LV_WARN, "server.busy", kv_s("program", r->s->program),
 			  kv_u("connections", r->s->max_connections));
@@ -175,7 +175,7 @@ static void start_session(struct run *r, int fd, const struct socket *from,
 	pthread_t thread;
 
 	if (!take_place(r)) {
-		refuse(r, fd);
+		refuse(r, fd, from);
 		return;
 	}
 
@@ -188,7 +188,7 @@ static void start_session(struct run *r, int fd, const struct socket *from,
 		buf_fini(&x->note);
 		xfree(&x);
 		uncount(r);
-		refuse(r, fd);
+		refuse(r, fd, from);
 	}
 }
 
@@ -417,7 +417,10 @@ static int add_socket(struct run *r, int fd, const struct server_listen *l, stru
 
 	struct socket *s = &r->sockets[r->n_sockets++];
 
-	*s = (struct socket){.fd = fd, .protocol = l->protocol, .handoff = l->handoff};
+	*s = (struct socket){.fd = fd,
+			     .protocol = l->protocol,
+			     .handoff = l->handoff,
+			     .mute = l->mute};
 	if (!l->handoff)
 		server_address(fd, s->name);
 	return 0;

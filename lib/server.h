@@ -39,6 +39,7 @@ struct server_listen {
 	char *const *addresses;
 	size_t n;
 	int protocol; /* handed to `session` unchanged */
+	bool mute;    /* one connection too many is told nothing: it begins with TLS */
 	/* It is no listening socket but the taking end of a channel (lib/handoff.h),
 	 * "session.take": conn.note is what came along with a connection. */
 	bool handoff;

@@ -35,7 +35,8 @@ static int serve_all(const struct poppassd *d, struct err *e)
 		{.name = "poppassds",
 		 .addresses = set->poppassd.tls_listen.v,
 		 .n = set->poppassd.tls_listen.n,
-		 .protocol = TLS},
+		 .protocol = TLS,
+		 .mute = true},
 	};
 	const struct server server = {
 		.program = PROGRAM,

@@ -127,10 +127,11 @@ static int enter_login(void *ctx, struct err *e)
 	return role_enter(ROLE_POP3_LOGIN, f->set, e);
 }
 
-/* Those who have logged in stay, as relays, if they speak TLS: up to all of them. */
+/* Those who have logged in stay, as relays, if they speak TLS: up to all of them.  And those
+ * before login twice: some have given way, and go. */
 static uint32_t max_connections(const struct settings *set)
 {
-	return (uint32_t)(set->pop3.max_login_connections +
+	return (uint32_t)(2 * set->pop3.max_login_connections +
 			  set->pop3.max_connections * set->pop3.workers);
 }
 
@@ -145,7 +146,8 @@ static int serve_logins(struct front *f, struct err *e)
 		{.name = "pop3s",
 		 .addresses = set->pop3.tls_listen.v,
 		 .n = set->pop3.tls_listen.n,
-		 .protocol = TLS_FIRST},
+		 .protocol = TLS_FIRST,
+		 .mute = true},
 	};
 	struct server server = server_for(set);
 

@@ -30,6 +30,7 @@ struct fixture {
 	rlim_t max_fd;     /* 0 = as it is */
 	int give, take;    /* 0 = it listens */
 	bool told_to_stop; /* before it runs */
+	bool mute;
 	struct server s;
 };
 
@@ -59,8 +60,11 @@ static void session(struct conn *c, int protocol, void *ctx UNUSED)
 static void child(struct fixture *f, int log)
 {
 	char *addresses[] = {f->path};
-	struct server_listen listen = {
-		.name = "test", .addresses = addresses, .n = 1, .protocol = 7};
+	struct server_listen listen = {.name = "test",
+				       .addresses = addresses,
+				       .n = 1,
+				       .protocol = 7,
+				       .mute = f->mute};
 	struct err e = {0};
 
 	if (f->max_fd != 0) {
@@ -296,6 +300,22 @@ static void one_too_many_is_told_so(void **state UNUSED)
 	assert_int_equal(finish(&f), 0);
 }
 
+static void a_client_of_tls_too_many_is_told_nothing(void **state UNUSED)
+{
+	struct fixture f = fixture(1);
+
+	f.mute = true;
+	start(&f);
+
+	int a = dial(&f);
+
+	expect(a, "hello 7\n");
+	expect_end(dial(&f));
+	close(a);
+	kill(f.pid, SIGTERM);
+	assert_int_equal(finish(&f), 0);
+}
+
 static uint64_t children_cpu_ms(void)
 {
 	struct rusage use;
@@ -485,6 +505,7 @@ int main(void)
 		cmocka_unit_test(told_to_stop_after_a_hangup),
 		cmocka_unit_test(grace_has_an_end),
 		cmocka_unit_test(one_too_many_is_told_so),
+		cmocka_unit_test(a_client_of_tls_too_many_is_told_nothing),
 		cmocka_unit_test(out_of_descriptors),
 		cmocka_unit_test(what_is_given_is_served_with_its_note),
 		cmocka_unit_test(what_is_left_in_a_closed_channel_is_told),
