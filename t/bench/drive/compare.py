@@ -74,6 +74,15 @@ def prepare(server, rows):
                        "users": LOGINS, "count": LOGINS, "connections": 4, "do": "stat"})
 
 
+def check_slow(server):
+    """On slow ground nothing is acknowledged in less than one sync takes."""
+    done = loads.run("lmtp", {"address": server.lmtp, "name": server.user, "count": 10,
+                              "first_user": TAKING[0], "users": 10})
+    fastest = done["times"]["reply"]["p50_us"]
+    if fastest < 1000 * grounds.SYNC_MS:
+        raise SystemExit(f"{server.name} is not slowed down: it answers in {fastest} us")
+
+
 def settle(ground):
     os.sync()
     time.sleep(0.5)
@@ -129,6 +138,8 @@ def run_group(group, rows, ground, form, chosen, samples):
             server.start()
             if server.lmtp:
                 prepare(server, rows)
+                if ground.slow:
+                    check_slow(server)
         for row in rows:
             for repetition in range(form.times):
                 for server in servers:
@@ -144,8 +155,6 @@ def run_group(group, rows, ground, form, chosen, samples):
 
 def limit_of_durable(ground, form, samples):
     """The bare limit of LMTP."""
-    if ground.env:
-        return  # the program is not preloaded: the limit of the disk alone says nothing here
     for name, options, each in (("durable-1", {"appends": 1}, 1),
                                 ("durable-100", {"appends": 100}, 100),
                                 ("durable-100-synced",
@@ -155,7 +164,7 @@ def limit_of_durable(ground, form, samples):
             folder.mkdir()
             settle(ground)
             done = loads.run("durable", {"folder": folder, "seconds": form.seconds,
-                                         **options})
+                                         **options}, env=ground.env)
             shutil.rmtree(folder)
             samples.append({"ground": ground.name, "row": name, "server": "bare",
                             "repetition": repetition, "value": done["turns_per_s"] * each,

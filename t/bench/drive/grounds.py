@@ -24,7 +24,7 @@ PROGRAMS = place.BIN.parent / "t" / "bench"
 
 class Ground:
     def __init__(self, name, under, slow=False):
-        self.name = name
+        self.name, self.slow = name, slow
         # Servers that run as other users have to get in, and their sockets need short paths.
         self.dir = Path(tempfile.mkdtemp(prefix="popstore-bench-", dir=under))
         self.dir.chmod(0o755)

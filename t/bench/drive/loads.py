@@ -2,6 +2,7 @@
 """loads - runs a program of t/bench, and has what it printed"""
 
 import json
+import os
 import subprocess
 
 from .grounds import PROGRAMS
@@ -21,7 +22,7 @@ def result(argv, printed, status, may_fail=False):
     return json.loads(printed.splitlines()[-1])
 
 
-def run(program, options):
+def run(program, options, env=None):
     done = subprocess.run(command(program, options), text=True, stdout=subprocess.PIPE,
-                          timeout=LONGEST_S, check=False)
+                          timeout=LONGEST_S, check=False, env={**os.environ, **(env or {})})
     return result(done.args, done.stdout, done.returncode)

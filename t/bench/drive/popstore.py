@@ -12,7 +12,7 @@ from .servers import PASSWORD, Server
 
 class Popstore(Server):
     name = "popstore"
-    connections = 1000
+    connections = 1000  # by POP3
     settings = {}
 
     def prepare(self):
@@ -25,10 +25,10 @@ class Popstore(Server):
             "hostname": "mx.example.org",
             # tmpfs is not fit for mail, nor is every scratch disk; here they shall do.
             "store": {"root": self.dir / "store", "trust_file_system": True},
-            "lmtp": {"listen": [self.lmtp], "max_connections": self.connections},
+            "lmtp": {"listen": [self.lmtp], "max_connections": 1000},
             "pop3": {"listen": [self.pop3], "tls_listen": [self.pop3s],
                      "max_connections": self.connections,
-                     "max_login_connections": self.connections},
+                     "max_login_connections": min(self.connections, 10000)},
             "policy": {"listen": [self.policy]},
             "socketmap": {"listen": [self.socketmap]},
             "milter": {"listen": [f"inet:{port}@{host}"]},

@@ -4,8 +4,8 @@
  *
  * Preloaded into all servers that are compared.  The sync itself is done, then its caller
  * waits: syncs of several threads or processes wait side by side, as on a disk with a queue.
- * A program that syncs by a call that is not among these would be spared; the benchmark
- * counts that by strace.
+ * A program that syncs by a call that is not among these would be spared: the driver looks
+ * whether a delivery takes as long (t/bench/drive/compare.py).
  */
 #include <errno.h>
 #include <stdlib.h>
