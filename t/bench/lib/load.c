@@ -18,7 +18,7 @@
 
 /* The state of a checksum is aligned so. */
 enum { SLOT_ALIGN = 64 };
-enum { EVENTS = 256, DRAIN_S = 10, ERRORS_SHOWN = 5 };
+enum { EVENTS = 256, ERRORS_SHOWN = 5 };
 
 const char *load_name = "user%@example.org";
 
@@ -205,7 +205,9 @@ static bool has_turn(const struct load_worker *w, uint64_t now)
 		return false;
 	if (count > 0)
 		return w->next < count;
-	return rate > 0 ? w->next_due < end_ns : now < end_ns;
+	if (rate > 0)
+		return w->next_due < end_ns && now < end_ns + LOAD_DRAIN_S * NS_PER_S;
+	return now < end_ns;
 }
 
 static void begin_turn(struct load_worker *w, uint64_t now)
@@ -258,7 +260,15 @@ static bool is_over(const struct load_worker *w)
 	if (has_turn(w, now))
 		return false;
 	return stop || w->n_free == w->n_slots ||
-	       (count == 0 && !hold && now > end_ns + DRAIN_S * NS_PER_S);
+	       (count == 0 && !hold && now > end_ns + LOAD_DRAIN_S * NS_PER_S);
+}
+
+/* never_begun - turns of the open loop that were due, and found no connection in time */
+static uint64_t never_begun(void)
+{
+	uint64_t due = rate * (warmup + seconds), begun = turns_given - threads;
+
+	return rate > 0 && count == 0 && due > begun ? due - begun : 0;
 }
 
 static void *work(void *arg)
@@ -450,6 +460,7 @@ int load_run(const struct load_kind *kind)
 		must(pthread_create(&w[i].thread, NULL, work, &w[i]) == 0);
 	for (uint64_t i = 0; i < threads; i++)
 		must(pthread_join(w[i].thread, NULL) == 0);
+	sum->errors = never_begun();
 	took = (double)(count > 0 ? now_ns() - begin_ns : end_ns - counted_ns) / 1e9;
 	for (uint64_t i = 0; i < threads; i++)
 		worker_fini(&w[i], sum);

@@ -11,7 +11,8 @@
  *                 measured is how much the server can do.
  *   open loop     rate=N: turns are due at fixed times, whatever the server does.  A turn that
  *                 finds no free connection waits for one, and its time counts from when it was
- *                 due, so that a stall is seen by all it kept waiting.
+ *                 due, so that a stall is seen by all it kept waiting.  One that was not
+ *                 over LOAD_DRAIN_S after the last was due is an error.
  *
  * Turns that are due in the first `warmup` seconds are not counted, nor are, in the closed
  * loop, those that end after the last second.  With count=N there are exactly N turns, all
@@ -34,7 +35,7 @@
 
 #include <stdint.h>
 
-enum { LOAD_TIMES = 12, LOAD_ERRORS_MAX = 1000, LOAD_STALL_S = 60 };
+enum { LOAD_TIMES = 12, LOAD_ERRORS_MAX = 1000, LOAD_STALL_S = 60, LOAD_DRAIN_S = 10 };
 
 struct load_worker;
 
