@@ -112,13 +112,19 @@ def sample(row, server, form, ground, repetition):
     }
 
 
+class Forgetful(Popstore):
+    """Remembers no password."""
+
+    settings = {"auth": {"cache_time": 0}}
+
+
 def servers_of(group, chosen):
-    servers = [s for s in SERVERS if s.name in chosen]
-    if group == "pop3":
-        servers += [Canned, CannedLarge]
     if group == "verdicts":
-        servers = [s for s in servers if s is Popstore]
-    return servers
+        return [Popstore]
+    if group == "hashed":
+        return [Forgetful]
+    limits = [Canned, CannedLarge] if group == "pop3" else []
+    return [s for s in SERVERS if s.name in chosen] + limits
 
 
 def takes_part(row, server):

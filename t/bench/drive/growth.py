@@ -2,7 +2,7 @@
 """growth - how the cost of a thing grows with what is there: popstore alone, on the disk
 
 accounts     10^3 to 10^6: a login with STAT, a delivery, a verdict
-maildrop     10 to 10^5 messages in one maildrop: login with STAT, with UIDL, a delivery to it
+maildrop     10 to 10^5 messages in one maildrop: a login with STAT, UIDL, a delivery to it
 store        10^3 to 10^7 messages in the store, by synthesis (t/crash/many.c): a login, a
              delivery, a start after a crash
 recipients   1 to 1,000 of a message: the message, and each of its deliveries
@@ -86,16 +86,15 @@ def grow_maildrop(curves, last):
     try:
         server.prepare()
         server.start()
-        there = 0
-        for n in powers(1, last):
+        for user, n in enumerate(powers(1, last)):
             loads.run("lmtp", {"address": server.lmtp, "name": server.user, "users": 1,
-                               "count": n - there, "octets": "1K", "connections": 8})
-            there = n + 300
+                               "first_user": user, "count": n, "octets": "1K",
+                               "connections": 8})
             curves.add("maildrop", n, "login and STAT",
-                       median_us(pop3(server, "stat", 1, count=50), "login"))
-            curves.add("maildrop", n, "session with UIDL",
-                       median_us(pop3(server, "stat,uidl", 1, count=50), "turn"))
-            curves.add("maildrop", n, "delivery", median_us(lmtp(server, 1), "turn"))
+                       median_us(pop3(server, "stat", 1, user, count=50), "login"))
+            curves.add("maildrop", n, "UIDL",
+                       median_us(pop3(server, "stat,uidl", 1, user, count=50), "uidl"))
+            curves.add("maildrop", n, "delivery", median_us(lmtp(server, 1, user), "turn"))
     finally:
         server.stop()
         ground.end()

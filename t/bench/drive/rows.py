@@ -95,6 +95,10 @@ ROWS = [
          unit="messages/s", counted="dele", time="quit", count=20,
          fill={"octets": "1K", "recipients": 20, "count": 100, **of(DELETING)}),
 
+    Row("login-hashed", "POP3 login, its password hashed each time", "hashed", "pop3",
+        {"do": "", "connections": 8, **of(SMALL)}, "sessions/s", time="login",
+        grounds=("memory",), only=("popstore",), part=SMALL),
+
     Row("policy", "verdicts: policy protocol", "verdicts", "verdict",
         {"speak": "policy", "connections": 16, **of(TAKING)}, "verdicts/s",
         grounds=("memory",), only=("popstore",)),
