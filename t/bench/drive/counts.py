@@ -14,7 +14,7 @@ from lib.trace import SYNCS, Trace
 
 from . import grounds, idle, loads, processes
 from .popstore import Popstore
-from .servers import PASSWORD
+from .servers import PASSWORD, Canned
 
 WAITING = {"epoll_wait", "epoll_pwait", "futex", "restart_syscall", "clock_nanosleep"}
 FEW, MANY = 50, 150
@@ -156,12 +156,37 @@ def instructions(server):
             yield f"{unit} of a {what}", (many[i] - few[i]) / (MANY - FEW)
 
 
+class Lying(Canned):
+    name = "lying"
+
+    def command(self):
+        return [*super().command(), "corrupt=yes"]
+
+
+def check_control(ground):
+    """The control of all that compares messages: one wrong octet is noticed."""
+    for cls, errors in ((Canned, 0), (Lying, 1)):
+        server = cls(ground, 1)
+        server.messages = 1
+        try:
+            server.prepare()
+            server.start()
+            line = loads.run("pop3", {"address": server.pop3, "do": "stat,retr", "count": 1},
+                             may_fail=True)
+        finally:
+            server.stop()
+        if line["errors"] != errors:
+            raise SystemExit(f"the generator found {line['errors']} errors in the messages of "
+                             f"the {cls.name} server")
+
+
 def run():
     """{figure: value}"""
     ground = grounds.make("memory")
     server = Site(ground, USERS)
     figures = {}
     try:
+        check_control(ground)
         server.prepare()
         server.start()
         for part in (memory, system_calls):

@@ -22,7 +22,7 @@ def result(argv, printed, status, may_fail=False):
     return json.loads(printed.splitlines()[-1])
 
 
-def run(program, options, env=None):
+def run(program, options, env=None, may_fail=False):
     done = subprocess.run(command(program, options), text=True, stdout=subprocess.PIPE,
                           timeout=LONGEST_S, check=False, env={**os.environ, **(env or {})})
-    return result(done.args, done.stdout, done.returncode)
+    return result(done.args, done.stdout, done.returncode, may_fail)

@@ -66,6 +66,12 @@ class Popstore(Server):
     def command(self):
         return [place.program("popstored"), "-c", self.conf]
 
+    def is_ready(self):
+        """popstored says so when it has recovered what a crash left, and all services run."""
+        with open(self.log, "rb") as log:
+            log.seek(self.log_begin)
+            return b"\nready\n" in b"\n" + log.read()
+
     def version(self):
         done = subprocess.run(["git", "-C", place.TREE, "describe", "--always", "--dirty"],
                               text=True, capture_output=True, check=False)

@@ -37,7 +37,7 @@ class Server:
         self.dir = ground.dir / self.name
         self.dir.mkdir()
         self.dir.chmod(0o755)
-        self.log = self.dir / "log"
+        self.log, self.log_begin = self.dir / "log", 0  # where this start's lines begin
         self.process = None
         self.certificate = certificate.make(self.dir, "mail", "mx.example.org")
 
@@ -50,18 +50,21 @@ class Server:
     def command(self):
         raise NotImplementedError
 
+    def is_ready(self):
+        return all(listens(a) for a in (self.lmtp, self.pop3, self.pop3s) if a)
+
     def start(self):
+        self.log_begin = self.log.stat().st_size if self.log.exists() else 0
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(
                 list(map(str, self.command())), stdin=subprocess.DEVNULL, stdout=log,
                 stderr=log, env={**os.environ, **self.ground.env}, start_new_session=True)
         end = time.monotonic() + START_S
-        wanted = [a for a in (self.lmtp, self.pop3, self.pop3s) if a]
-        while not all(map(listens, wanted)):
+        while not self.is_ready():
             if self.process.poll() is not None or time.monotonic() > end:
                 raise SystemExit(f"{self.name} does not start; {self.log} ends with\n" +
                                  self.log.read_text(errors="replace")[-3000:])
-            time.sleep(0.05)
+            time.sleep(0.002)
 
     def stop(self):
         if self.process is None:
@@ -79,6 +82,21 @@ class Server:
                 os.kill(pid, signal.SIGKILL)
             except ProcessLookupError:
                 pass
+        self.process = None
+
+    def kill(self):
+        """kill -9 for all its processes, which are stopped first, so that none has the time
+        to notice."""
+        pids = processes.tree(self.process.pid)
+        for sig in (signal.SIGSTOP, signal.SIGKILL):
+            for pid in pids:
+                os.kill(pid, sig)
+        self.process.wait()
+        end = time.monotonic() + STOP_S
+        while any(listens(a) for a in (self.lmtp, self.pop3) if a):
+            if time.monotonic() > end:
+                raise SystemExit(f"{self.name} survives kill -9")
+            time.sleep(0.01)
         self.process = None
 
     def version(self):
