@@ -171,6 +171,15 @@ static void key_of(const struct check *c, const struct source *s, struct buf *ke
 	buf_printf(key, "%s %s", c->account.name.s, s->text);
 }
 
+/* may_remember - of who is refused all the same nothing is remembered, and nothing written:
+ * by the time that it takes, or spares, a refusal would tell that the password was right */
+static bool may_remember(const struct check *c)
+{
+	struct err ignored;
+
+	return c->found && user_may_login(&c->account, &ignored);
+}
+
 static bool is_cached(struct check *c, const struct source *s)
 {
 	struct judge *j = c->t->judge;
@@ -178,7 +187,7 @@ static bool is_cached(struct check *c, const struct source *s)
 	struct buf key;
 	bool found;
 
-	if (j->cache == NULL || !c->found)
+	if (j->cache == NULL || !may_remember(c))
 		return false;
 	key_of(c, s, &key);
 	found = cache_find(j->cache, buf_str(&key), c->password, clock_ms(), &v);
@@ -306,7 +315,7 @@ static void after_yes(struct check *c, bool cached)
 	struct err e;
 	uint64_t version = c->secret.version;
 
-	if (cached)
+	if (cached || !may_remember(c))
 		return;
 	if (wants_upgrade(c)) {
 		upgrade(c);
