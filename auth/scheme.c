@@ -186,7 +186,7 @@ static const struct scheme_row *find_row(struct str text, struct str *value)
 		if (!str_ieq(name, str_of(rows[i].name)))
 			continue;
 		/* Two systems call different things so. */
-		if (str_eq(name, STR("MD5")) && str_starts(text, STR("$1$")))
+		if (str_ieq(name, STR("MD5")) && str_starts(text, STR("$1$")))
 			return find_row(STR("{MD5-CRYPT}"), &name);
 		return &rows[i];
 	}

@@ -25,6 +25,7 @@ static const struct {
 	{STR_INIT("{CRYPT}$1$saltsalt$NuzA7WTAelpl95xgBGWN60"), NULL, "$1$"},
 	{STR_INIT("{MD5-CRYPT}$1$saltsalt$NuzA7WTAelpl95xgBGWN60"), NULL, "$1$"},
 	{STR_INIT("{MD5}$1$saltsalt$NuzA7WTAelpl95xgBGWN60"), NULL, "$1$"},
+	{STR_INIT("{md5}$1$saltsalt$NuzA7WTAelpl95xgBGWN60"), NULL, "$1$"},
 	{STR_INIT("{SHA256-CRYPT}$5$saltstring$vc6YOOogU4kWVvwga8e9zTFgKcy4tb5LaPxIiPJzqEC"), NULL, "$5$"},
 	{STR_INIT("{CRYPT}$5$rounds=1000$saltstring$95Bg/RfV2QriLpMdLPHK9el0Ighm6E3CBqMKzZKgCa2"), NULL, "$5$"},
 	{STR_INIT("{SHA512-CRYPT}$6$saltstring$.r0X7ub5wGR2v4Xz7svCIozfnlorFh19V89t8KC9Umd81uGhFgsyTRNyzQDXDIm17fFcR9z3z7oBNdsyYBbtm/"), NULL, "$6$"},
