@@ -263,6 +263,7 @@ static bool is_unavailable(struct str s)
 	return str_ieq(s, STR("[UNAVAILABLE]")) || str_ieq(s, STR("[TEMPUNAVAIL]"));
 }
 
+/* take_addr - Postfix writes "IPV6:" before such an address, Dovecot's proxies do not */
 static bool take_addr(struct str s, struct proxy_xclient *out)
 {
 	static const struct str prefix = STR_INIT("IPV6:");
@@ -270,7 +271,8 @@ static bool take_addr(struct str s, struct proxy_xclient *out)
 
 	if (ipv6)
 		s = (struct str){s.p + prefix.n, s.n - prefix.n};
-	out->client.known = address_of(s, ipv6, &out->client.address);
+	out->client.known = ipv6 ? address_of(s, true, &out->client.address)
+				 : network_parse_address(s, &out->client.address);
 	return out->client.known;
 }
 
@@ -291,24 +293,18 @@ static bool take_login(struct str s, struct proxy_xclient *out)
 	return true;
 }
 
-/* Postfix's, and what Dovecot's proxies add to them.  Without a function it is passed over,
- * and need not be xtext then: Dovecot's sessions have a bare `+`. */
+/* Those that matter here.  Others are passed over, as by Dovecot's servers: its proxies add some,
+ * later versions more, and a proxy that is refused lets nobody in.  They need not be xtext:
+ * Dovecot's sessions have a bare `+`. */
 static const struct attribute {
 	struct str name;
 	bool (*take)(struct str value, struct proxy_xclient *out);
 } attributes[] = {
 	/* clang-format off */
-	{STR_INIT("NAME"),     NULL}, /* a reverse name proves nothing */
-	{STR_INIT("ADDR"),     take_addr},
-	{STR_INIT("PORT"),     take_port},
-	{STR_INIT("PROTO"),    NULL},
-	{STR_INIT("HELO"),     take_helo},
-	{STR_INIT("LOGIN"),    take_login},
-	{STR_INIT("DESTADDR"), NULL},
-	{STR_INIT("DESTPORT"), NULL},
-	{STR_INIT("SESSION"),  NULL},
-	{STR_INIT("TTL"),      NULL},
-	{STR_INIT("FORWARD"),  NULL},
+	{STR_INIT("ADDR"),  take_addr},
+	{STR_INIT("PORT"),  take_port},
+	{STR_INIT("HELO"),  take_helo},
+	{STR_INIT("LOGIN"), take_login},
 	/* clang-format on */
 };
 
@@ -317,13 +313,11 @@ static bool take(struct str name, struct str value, struct proxy_xclient *out)
 	for (size_t i = 0; i < countof(attributes); i++) {
 		const struct attribute *a = &attributes[i];
 
-		if (!str_ieq(a->name, name))
-			continue;
-		if (a->take == NULL)
-			return value.n > 0;
-		return is_xtext(value) && (is_unavailable(value) || a->take(value, out));
+		if (str_ieq(a->name, name))
+			return is_xtext(value) &&
+			       (is_unavailable(value) || a->take(value, out));
 	}
-	return false;
+	return name.n > 0 && value.n > 0;
 }
 
 bool proxy_xclient(struct str args, struct proxy_xclient *out)

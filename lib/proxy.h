@@ -70,8 +70,8 @@ struct proxy_xclient {
 	struct str helo, login; /* in xtext (RFC 3461 s4), borrowed from the arguments */
 };
 
-/* The attributes: "ADDR=192.0.2.7 PORT=1234 HELO=a.example".  False when one is unknown or
- * has a bad value; then *out is of no use. */
+/* The attributes: "ADDR=192.0.2.7 PORT=1234 HELO=a.example".  False when one has no value, or a
+ * bad one; then *out is of no use.  What nobody here knows is passed over. */
 bool proxy_xclient(struct str args, struct proxy_xclient *out) MUST_USE;
 /* From xtext; false when it is none, or more than out->max. */
 bool proxy_xtext(struct str s, struct buf *out) MUST_USE;

@@ -212,6 +212,7 @@ def test_behind_a_proxy_the_client_counts(behind, client, may):
 @pytest.mark.parametrize("says, peer", [
     ("ADDR=192.0.2.7 PORT=1234", "192.0.2.7:1234"),
     ("ADDR=IPV6:2001:db8::7", "[2001:db8::7]:0"),
+    ("ADDR=2001:db8::7 PORT=9 DESTNAME=mx.example", "[2001:db8::7]:9"),
     ("NAME=a.example ADDR=192.0.2.7 PROTO=ESMTP LOGIN=[UNAVAILABLE]", "192.0.2.7:0")])
 def test_xclient_says_who_it_is(trusting, says, peer):
     mark = trusting.daemon.mark()
@@ -228,7 +229,7 @@ def test_xclient_says_who_it_is(trusting, says, peer):
 
 def test_xclient_has_its_place_and_its_syntax(trusting):
     with Lmtp(trusting.lmtp) as lmtp:
-        for bad in ("", " ADDR", " ADDR=x", " ADDR=2001:db8::7", " PORT=70000", " WHO=x",
+        for bad in ("", " ADDR", " ADDR=x", " ADDR=2001:db8::x", " PORT=70000", " WHO",
                     " HELO=a+4", " ADDR=192.0.2.7;id"):
             assert lmtp.ask("XCLIENT" + bad).startswith("501 5.5.4 ")
         assert lmtp.ask("MAIL FROM:<a@b>").startswith("250 ")
