@@ -37,7 +37,7 @@ int judge_init(struct judge *j, const struct settings *set, struct store *store,
 	       struct err *e)
 {
 	*j = (struct judge){.set = set, .store = store};
-	if (read_key(j, e) < 0 || rules_new(&set->auth.rules, &j->rules, e) < 0)
+	if (read_key(j, e) < 0 || rules_new(set, &j->rules, e) < 0)
 		return -1;
 	must(curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK);
 	if (plugin_begin(set, j->rules, exchange_look_up, e) < 0) {

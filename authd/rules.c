@@ -59,8 +59,8 @@ static bool ipv6_of(struct str host, char out[INET6_ADDRSTRLEN])
 	       inet_ntop(AF_INET6, &a, out, INET6_ADDRSTRLEN) != NULL;
 }
 
-/* parse_listen - as lib/server.h has it, and told to us as server_address() has it */
-static int parse_listen(struct rule *r, struct str value, struct err *e)
+/* address_of - as it is configured (lib/server.h), to what server_address() makes of it */
+static int address_of(struct str value, char out[RULE_ADDRESS], struct err *e)
 {
 	const char *colon = memrchr(value.p, ':', value.n);
 	struct str host = {value.p, colon != NULL ? (size_t)(colon - value.p) : 0};
@@ -68,11 +68,16 @@ static int parse_listen(struct rule *r, struct str value, struct err *e)
 	char ipv6[INET6_ADDRSTRLEN] = "::";
 
 	if (!str_eq(host, STR("*")) && !ipv6_of(host, ipv6))
-		return copy(r->listen, sizeof r->listen, value, "address", e);
+		return copy(out, RULE_ADDRESS, value, "address", e);
 	if (port.n > 6)
 		return wrong(e, "address", value);
-	snprintf(r->listen, sizeof r->listen, "[%s]" STR_FMT, ipv6, STR_ARG(port));
+	snprintf(out, RULE_ADDRESS, "[%s]" STR_FMT, ipv6, STR_ARG(port));
 	return 0;
+}
+
+static int parse_listen(struct rule *r, struct str value, struct err *e)
+{
+	return address_of(value, r->listen, e);
 }
 
 static int parse_client(struct rule *r, struct str value, struct err *e)
@@ -194,7 +199,47 @@ static void set_defaults(struct rule *r)
 		put_secret_first(r);
 }
 
-static int parse_rule(struct rule *r, struct str text, struct err *e)
+static bool has_address(const struct conf_list *list, const char *address)
+{
+	char one[RULE_ADDRESS];
+	struct err ignored;
+
+	for (size_t i = 0; i < list->n; i++)
+		if (address_of(str_of(list->v[i]), one, &ignored) == 0 &&
+		    strcmp(one, address) == 0)
+			return true;
+	return false;
+}
+
+/* check_listen - a rule for an address where nobody listens would never hold, and say so to
+ * nobody.  Where an MTA listens is not known here. */
+static int check_listen(const struct rule *r, const struct settings *set, struct err *e)
+{
+	const struct {
+		const char *service;
+		const struct conf_list *addresses;
+	} all[] = {
+		{"pop3", &set->pop3.listen},
+		{"pop3", &set->pop3.tls_listen},
+		{"poppassd", &set->poppassd.listen},
+		{"poppassd", &set->poppassd.tls_listen},
+	};
+
+	if (r->listen[0] == '\0' ||
+	    (r->service != NULL && strcmp(r->service, "smtp") == 0))
+		return 0;
+	for (size_t i = 0; i < countof(all); i++)
+		if ((r->service == NULL || strcmp(r->service, all[i].service) == 0) &&
+		    has_address(all[i].addresses, r->listen))
+			return 0;
+	return wrong(e,
+		     r->service != NULL ? "address where this service listens"
+					: "address where pop3 or poppassd listens",
+		     str_of(r->listen));
+}
+
+static int parse_rule(struct rule *r, struct str text, const struct settings *set,
+		      struct err *e)
 {
 	unsigned seen = 0;
 
@@ -206,11 +251,12 @@ static int parse_rule(struct rule *r, struct str text, struct err *e)
 			return -1;
 	}
 	set_defaults(r);
-	return 0;
+	return check_listen(r, set, e);
 }
 
-int rules_new(const struct conf_list *list, struct rules **out, struct err *e)
+int rules_new(const struct settings *set, struct rules **out, struct err *e)
 {
+	const struct conf_list *list = &set->auth.rules;
 	struct rules *r = xalloc(sizeof *r);
 
 	*out = NULL;
@@ -221,7 +267,7 @@ int rules_new(const struct conf_list *list, struct rules **out, struct err *e)
 	}
 	r->v = xalloc((list->n + 1) * sizeof *r->v);
 	for (r->n = 0; r->n < list->n; r->n++)
-		if (parse_rule(&r->v[r->n], str_of(list->v[r->n]), e) < 0) {
+		if (parse_rule(&r->v[r->n], str_of(list->v[r->n]), set, e) < 0) {
 			err_add(e, "auth.rules, rule %zu \"%.80s\"", r->n + 1,
 				list->v[r->n]);
 			rules_free(&r);

@@ -27,11 +27,11 @@
 #include "lib/network.h"
 #include "store/name.h"
 
-enum { RULES_MAX = 64, RULE_SOURCES = 8, RULE_LIST = 32 };
+enum { RULES_MAX = 64, RULE_SOURCES = 8, RULE_LIST = 32, RULE_ADDRESS = 64 };
 
 struct rule {
-	const char *service; /* NULL: any */
-	char listen[64];     /* "": any */
+	const char *service;       /* NULL: any */
+	char listen[RULE_ADDRESS]; /* "": any */
 	struct network clients[RULE_LIST];
 	struct name domains[RULE_LIST];
 	size_t n_clients, n_domains; /* 0: any */
@@ -44,8 +44,9 @@ struct rule {
 
 struct rules;
 
-/* ERR_PERM names the rule and the word that is wrong in it. */
-int rules_new(const struct conf_list *list, struct rules **out, struct err *e) MUST_USE;
+/* Those of `set`, whose addresses of pop3 and poppassd are what `listen` may name, but for
+ * service smtp.  ERR_PERM names the rule and the word that is wrong in it. */
+int rules_new(const struct settings *set, struct rules **out, struct err *e) MUST_USE;
 void rules_free(struct rules **r);
 
 const struct rule *rules_default(void);

@@ -238,12 +238,13 @@ def test_the_offer_is_what_the_rules_say(make_authd):
         assert offer["apop"] == "yes" and "DIGEST-MD5 CRAM-MD5" in offer["mechanisms"]
 
 
-def test_a_bad_rule_stops_the_start(make_authd):
-    s = make_authd(start=False, rules=["sources secret", "sources ldap"])
+@pytest.mark.parametrize("rule", ["sources ldap", "listen 127.0.0.1:9 tls no"])
+def test_a_bad_rule_stops_the_start(make_authd, rule):
+    s = make_authd(start=False, rules=["sources secret", rule])
     done = subprocess.run([place.program("popstore-authd"), "-c", s.conf_file], text=True,
                           capture_output=True, timeout=DEADLINE, check=False)
     assert done.returncode == 78
-    assert 'auth.rules, rule 2 \\"sources ldap\\"' in done.stderr
+    assert f'auth.rules, rule 2 \\"{rule}\\"' in done.stderr
 
 
 @pytest.mark.parametrize("auth, missing", [

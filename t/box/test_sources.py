@@ -115,15 +115,16 @@ def test_sources_that_are_stuck_are_given_up(tmp_path):
         stack.enter_context(full_queue(path))
         s = stack.enter_context(authd(
             saslauthd=path, sasl_options=slapd.ldapdb,
-            rules=["listen a:1 sources saslauthd", "listen a:2 sources ldapdb",
-                   f"listen a:3 sources pop3://127.0.0.1:{pop3.getsockname()[1]}"]))
-        assert s.password(CAROL, SECRET, server="a:2").word == "ok"
+            rules=["service smtp listen a:1 sources saslauthd",
+                   "service smtp listen a:2 sources ldapdb", "service smtp listen a:3 sources "
+                   f"pop3://127.0.0.1:{pop3.getsockname()[1]}"]))
+        assert s.password(CAROL, SECRET, service="smtp", server="a:2").word == "ok"
         stack.enter_context(stopped(slapd.daemon))
         took, words = {}, {}
 
         def ask(server):
             begin = time.monotonic()
-            with s.talk(server=server, deadline=3 * WAIT) as c:
+            with s.talk(service="smtp", server=server, deadline=3 * WAIT) as c:
                 words[server] = c.password(CAROL, SECRET + "x").word
             took[server] = time.monotonic() - begin
 

@@ -57,19 +57,23 @@ static void ask(const struct rules *r, struct str line)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct str in = {(const char *)data, size};
+	static char first[] = "127.0.0.1:1110", second[] = "*:106", third[] = "[::1]:106";
+	static char *addresses[] = {first, second, third};
 	char *v[RULES_MAX + 1];
-	struct conf_list list = {.v = v};
+	struct settings set = {.pop3.listen = {addresses, countof(addresses)},
+			       .auth.rules.v = v};
+	struct conf_list *list = &set.auth.rules;
 	struct rules *r;
 	struct err e = {0};
 
-	while (in.n > 0 && list.n < countof(v)) {
+	while (in.n > 0 && list->n < countof(v)) {
 		struct str line = str_cut(&in, '\n');
 
 		if (line.n == 0)
 			break;
-		v[list.n++] = text_of(line);
+		v[list->n++] = text_of(line);
 	}
-	if (rules_new(&list, &r, &e) == 0) {
+	if (rules_new(&set, &r, &e) == 0) {
 		while (in.n > 0)
 			ask(r, str_cut(&in, '\n'));
 		for (size_t i = 0; rules_source(r, i) != NULL; i++)
@@ -78,7 +82,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		must(r == NULL && e.class == ERR_PERM && e.text[0] != '\0');
 	}
 	rules_free(&r);
-	while (list.n > 0)
-		xfree(&v[--list.n]);
+	while (list->n > 0)
+		xfree(&v[--list->n]);
 	return 0;
 }

@@ -13,14 +13,22 @@
 
 static int make(const char *const *texts, size_t n, struct rules **out, struct err *e)
 {
+	static char pop3_at[] = "127.0.0.1:1110", pop3s_at[] = "*:106";
+	static char poppassd_at[] = "[0:0::1]:106", poppassds_at[] = "/run/*:7";
+	static char *pop3[] = {pop3_at}, *pop3s[] = {pop3s_at},
+		    *poppassd[] = {poppassd_at}, *poppassds[] = {poppassds_at};
 	char *v[8];
-	struct conf_list list = {.v = v, .n = n};
+	struct settings set = {
+		.pop3 = {.listen = {pop3, 1}, .tls_listen = {pop3s, 1}},
+		.poppassd = {.listen = {poppassd, 1}, .tls_listen = {poppassds, 1}},
+		.auth = {.rules = {v, n}},
+	};
 
 	assert_true(n <= countof(v));
 	for (size_t i = 0; i < n; i++)
 		v[i] = xstrdup(texts[i]);
 
-	int rc = rules_new(&list, out, e);
+	int rc = rules_new(&set, out, e);
 
 	for (size_t i = 0; i < n; i++)
 		xfree(&v[i]);
@@ -48,6 +56,14 @@ static const struct {
 	{"service averyveryverylongname", "\"averyveryverylongname\" is no service"},
 	{"service pop",                 "\"pop\" is no service"},
 	{"service POP3",                "\"POP3\" is no service"},
+	{"listen [::]:106",             NULL},
+	{"listen *:106 service pop3",   NULL},
+	{"listen [::1]:106 service poppassd", NULL},
+	{"listen 192.0.2.1:25 service smtp", NULL},
+	{"listen 127.0.0.1:110",        "\"127.0.0.1:110\" is no address where pop3 or poppassd listens"},
+	{"listen *:1110",               "\"[::]:1110\" is no address where pop3 or poppassd listens"},
+	{"listen 192.0.2.1:25",         "\"192.0.2.1:25\" is no address where pop3 or poppassd listens"},
+	{"listen *:106 service poppassd", "\"[::]:106\" is no address where this service listens"},
 	{"client 10.0.0.1/8",           "\"10.0.0.1/8\" is no network"},
 	{"client host",                 "\"host\" is no network"},
 	{"tls maybe",                   "\"maybe\" is no yes or no"},
@@ -146,17 +162,17 @@ static void an_address_has_many_spellings(void **state)
 	static const char *const as_configured[] = {
 		"listen *:106 mechanisms APOP",
 		"listen [0:0::1]:106 mechanisms APOP",
-		"listen [2001:DB8::7]:106 mechanisms APOP",
+		"service smtp listen [2001:DB8::7]:25 mechanisms APOP",
 		"listen /run/*:7 mechanisms APOP",
 	};
-	static const char *const named[] = {"[::]:106", "[::1]:106", "[2001:db8::7]:106",
+	static const char *const named[] = {"[::]:106", "[::1]:106", "[2001:db8::7]:25",
 					    "/run/*:7"};
 	struct err e;
 
 	(void)state;
 	for (size_t i = 0; i < countof(named); i++) {
 		struct question q = {
-			.service = "pop3", .client = "192.0.2.7", .server = named[i]};
+			.service = "smtp", .client = "192.0.2.7", .server = named[i]};
 		struct rules *r;
 
 		print_message("# row %zu\n", i);
