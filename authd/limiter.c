@@ -273,12 +273,15 @@ static uint32_t wait_of(struct limiter *l, const struct limiter_who *who,
 	else if (b.network != NULL)
 		wait += delay_of(b.network, LIMITER_NETWORK_MS);
 	if (b.user != NULL && !known) {
+		struct entry failed = *b.user;
 		uint32_t user_wait;
 
-		if (!ok)
-			fail(b.user);
-		user_wait = delay_of(b.user, l->user_ms);
+		/* A right one as long as if it had been wrong. */
+		fail(&failed);
+		user_wait = delay_of(&failed, l->user_ms);
 		wait = wait > user_wait ? wait : user_wait;
+		if (!ok)
+			*b.user = failed;
 	}
 	return (uint32_t)wait;
 }

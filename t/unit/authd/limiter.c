@@ -193,6 +193,26 @@ static void without_a_network_a_user_has_his_own_count(void **state)
 	limiter_free(&l);
 }
 
+/* Or who does not get an answer soon would know that it is a no, and try the next one. */
+static void without_a_network_a_right_one_waits_as_long_as_a_wrong_one(void **state)
+{
+	(void)state;
+	for (int before = 0; before < 20; before++) {
+		uint32_t wait[2];
+
+		for (int ok = 0; ok < 2; ok++) {
+			struct limiter *l = limiter_new(USER_MS);
+
+			for (int i = 0; i < before; i++)
+				try_one(l, "", "alice", false, BEGIN_MS);
+			wait[ok] = try_one(l, "", "alice", ok, BEGIN_MS);
+			limiter_free(&l);
+		}
+		print_message("# after %d: %u\n", before, wait[false]);
+		assert_int_equal(wait[true], wait[false]);
+	}
+}
+
 static void a_thousand_strangers_are_forgotten_as_soon_as_a_few(void **state)
 {
 	struct limiter *l = limiter_new(USER_MS);
@@ -202,7 +222,7 @@ static void a_thousand_strangers_are_forgotten_as_soon_as_a_few(void **state)
 	for (int i = 0; i < 1000; i++)
 		assert_true(try_one(l, "", "alice", false, now) <= USER_MS);
 	assert_int_equal(try_one(l, "", "alice", true, now), USER_MS);
-	now += (LIMITER_USER_MOST - LIMITER_FREE) * LIMITER_FORGIVE_MS;
+	now += (LIMITER_USER_MOST - LIMITER_FREE + 1) * LIMITER_FORGIVE_MS;
 	assert_int_equal(try_one(l, "", "alice", true, now), 0);
 	limiter_free(&l);
 }
@@ -309,6 +329,8 @@ int main(void)
 		cmocka_unit_test(strangers_do_not_keep_the_owner_out),
 		cmocka_unit_test(what_has_no_network_waits_for_no_line),
 		cmocka_unit_test(without_a_network_a_user_has_his_own_count),
+		cmocka_unit_test(
+			without_a_network_a_right_one_waits_as_long_as_a_wrong_one),
 		cmocka_unit_test(a_thousand_strangers_are_forgotten_as_soon_as_a_few),
 		cmocka_unit_test(users_count_only_where_the_settings_say),
 		cmocka_unit_test(look_ups_are_counted_by_user),
