@@ -6,9 +6,9 @@
  * (smtpauth/lookup.h).  The MTA's configuration of SASL, for Postfix smtpd.conf:
  *
  *   pwcheck_method: saslauthd auxprop     PLAIN and LOGIN: authd checks the password, on a
- *   saslauthd_path: /run/popstore/saslauthd      socket of auth.saslauthd_listen
+ *   saslauthd_path: /run/popstore/smtp/saslauthd   socket of auth.saslauthd_listen
  *   auxprop_plugin: popstore
- *   popstore_socket: /run/popstore/auth   a socket of auth.listen
+ *   popstore_socket: /run/popstore/smtp/auth   a socket of auth.listen
  *   mech_list: PLAIN LOGIN SCRAM-SHA-256
  *
  * "auxprop" behind "saslauthd" is there for one thing: saslauthd's protocol knows yes and no,
@@ -30,7 +30,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define DEFAULT_SOCKET "/run/popstore/auth"
+#define DEFAULT_SOCKET "/run/popstore/smtp/auth"
 #define PASSWORD       "*userPassword"
 #define VERIFIERS      "*authPassword"
 

@@ -173,8 +173,8 @@ class Postfix(Mta):
             return ""
         (etc / "sasl").mkdir()
         (etc / "sasl" / "smtpd.conf").write_text(example("postfix/sasl/smtpd.conf", {
-            "/run/popstore/saslauthd": self.site.saslauthd,
-            "/run/popstore/auth": self.site.auth}), encoding="utf-8")
+            "/popstore/saslauthd": self.site.saslauthd,
+            "/popstore/auth": self.site.auth}), encoding="utf-8")
         self.certificate = make_certificate(self.dir)
         return example("postfix/30-smtp-auth.cf", {
             "/etc/popstore/mail.pem": str(self.certificate),
@@ -319,8 +319,8 @@ define(`RELAY_MAILER_ARGS', `TCP $h {self.outside.port}')dnl"""})
             return ""
         (self.dir / "sasl").mkdir()
         (self.dir / "sasl" / "Sendmail.conf").write_text(example("sendmail/Sendmail.conf", {
-            "/run/popstore/saslauthd": self.site.saslauthd,
-            "/run/popstore/auth": self.site.auth}), encoding="utf-8")
+            "/run/popstore/smtp/saslauthd": self.site.saslauthd,
+            "/run/popstore/smtp/auth": self.site.auth}), encoding="utf-8")
         self.certificate = make_certificate(self.dir)
         # Sendmail keeps nothing of the environment but what is set by lines with E.
         return example("sendmail/smtp-auth.mc", {
