@@ -83,14 +83,16 @@ static struct str without_line_end(struct str line)
 
 static bool is_listed(FILE *f, struct str password)
 {
-	char line[2 * PASSWORD_MAX]; /* a longer one is no password, in pieces neither */
+	char line[2 * PASSWORD_MAX]; /* a longer one is no password, nor is its end */
 	struct str word = core(password);
+	bool whole = true;
 
 	while (fgets(line, sizeof line, f) != NULL) {
 		struct str entry = without_line_end(str_of(line));
 
-		if (str_ieq(entry, password) || str_ieq(entry, word))
+		if (whole && (str_ieq(entry, password) || str_ieq(entry, word)))
 			return true;
+		whole = strchr(line, '\n') != NULL;
 	}
 	return false;
 }

@@ -113,6 +113,31 @@ static void flags_forbid_any(void **state)
 	scratch_end(&s);
 }
 
+/* fgets(3) gives it in pieces, of which the last one is a line of its own to look at. */
+static void the_end_of_a_long_line_is_no_password(void **state)
+{
+	struct scratch s;
+	struct account a;
+	struct err e = {0};
+
+	(void)state;
+	a = begin(&s);
+	for (size_t n = 2 * PASSWORD_MAX - 4; n < 2 * PASSWORD_MAX + 4; n++) {
+		struct buf lines;
+
+		buf_init(&lines, 2048);
+		for (size_t i = 0; i < n; i++)
+			buf_putc(&lines, 'x');
+		buf_put(&lines, STR("a good one\nlisted word\n"));
+		scratch_write(&s, "words", buf_str(&lines));
+		buf_fini(&lines);
+		scratch_ok(check(&s, &a, STR("a good one"), &e_));
+		assert_int_equal(check(&s, &a, STR("listed word"), &e), -1);
+		assert_int_equal(e.class, ERR_PERM);
+	}
+	scratch_end(&s);
+}
+
 static void a_dictionary_that_is_not_there_is_no_yes(void **state)
 {
 	struct scratch s;
@@ -139,6 +164,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(rows_say_what_may_be_taken),
 		cmocka_unit_test(flags_forbid_any),
+		cmocka_unit_test(the_end_of_a_long_line_is_no_password),
 		cmocka_unit_test(a_dictionary_that_is_not_there_is_no_yes),
 	};
 
