@@ -12,7 +12,7 @@
  *
  * Nobody uses the key itself: each use has its own, by HKDF (RFC 5869) with SHA-256 and the
  * name of the use.  Uses are "seal" (recoverable passwords), "seal id" (names the key that
- * sealed one, and tells nothing of it), "scram" (verifiers of unknown users), "cache".
+ * sealed one, and tells nothing of it) and "scram" (verifiers of unknown users).
  *
  * Who loses the file loses the recoverable passwords: they have to be set again.  Who
  * copies it, and the secrets, can read them.
