@@ -22,4 +22,14 @@ void date_rfc3339(struct buf *out, uint64_t unix_ms);
  * comment may follow; of the obsolete zones only GMT and UT. */
 bool date_parse(struct str s, uint64_t *unix_ms) MUST_USE;
 
+/* The same for a date that a stranger wrote: any zone that has a name in RFC 5322, a year of
+ * two digits, no zone at all.  *zone_s is east of Greenwich. */
+bool date_read(struct str s, int64_t *unix_s, int32_t *zone_s) MUST_USE;
+
+/* "+0130", in seconds. */
+bool date_zone(struct str s, int32_t *zone_s) MUST_USE;
+
+/* As date_rfc5322(), in that zone. */
+void date_rfc5322_zone(struct buf *out, int64_t unix_s, int32_t zone_s);
+
 #endif
