@@ -16,9 +16,9 @@
 #   make V=1                      show whole commands
 
 # ---- what there is -------------------------------------------------------
-LAYERS   := lib mail store auth
+LAYERS   := lib mail store auth sieve
 PROGRAMS := $(patsubst %/main.c,%,$(wildcard */main.c))
-PKGS     := libconfuse libxxhash libcrypt libssl libcrypto libidn jansson libseccomp
+PKGS     := libconfuse libxxhash libcrypt libssl libcrypto libidn jansson libseccomp libpcre2-8
 
 NAME_channel  := popstore-lmtpd
 NAME_popd     := popstore-pop3d

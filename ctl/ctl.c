@@ -223,6 +223,8 @@ static const struct verb *find_verb(char *const *words, size_t n, size_t *used,
 		ctl_usage_error(e, "which verb? 'popstore help' lists them");
 	else if (strcmp(words[0], "domain") == 0)
 		ctl_usage_error(e, "domain what? add, modify, delete or list");
+	else if (strcmp(words[0], "sieve") == 0)
+		ctl_usage_error(e, "sieve what? check, run or test");
 	else
 		ctl_usage_error(e, "there is no verb '%s': 'popstore help' lists them",
 				words[0]);

@@ -98,6 +98,9 @@ int verb_recover(struct ctl *c, struct err *e);
 int verb_scrub(struct ctl *c, struct err *e);
 int verb_settings(struct ctl *c, struct err *e);
 int verb_show(struct ctl *c, struct err *e);
+int verb_sieve_check(struct ctl *c, struct err *e);
+int verb_sieve_run(struct ctl *c, struct err *e);
+int verb_sieve_test(struct ctl *c, struct err *e);
 int verb_status(struct ctl *c, struct err *e);
 int verb_verdict(struct ctl *c, struct err *e);
 

@@ -36,6 +36,8 @@ static const struct row {
 	[OPT_CHANGED]        = {"-n",               "-n",                 "only what differs from the defaults"},
 	[OPT_MDOC]           = {"--mdoc",           "--mdoc",             "all settings for popstore.conf(5), as mdoc(7)"},
 	[OPT_PRIVILEGES]     = {"--privileges",     "--privileges",       "what each process may do, and what it should not"},
+	[OPT_SENDER]         = {"--sender",         "--sender ADDRESS",   "sender of the envelope; '' for the null sender"},
+	[OPT_RECIPIENT]      = {"--recipient",      "--recipient ADDRESS", "recipient of the envelope, the owner of the script"},
 	/* clang-format on */
 };
 

@@ -41,6 +41,8 @@ enum option {
 	OPT_CHANGED,
 	OPT_MDOC,
 	OPT_PRIVILEGES,
+	OPT_SENDER,
+	OPT_RECIPIENT,
 	OPT_COUNT
 };
 #define OPT(name) (1u << OPT_##name)

@@ -48,6 +48,12 @@ static const struct verb verbs[] = {
 	 "say how the services and the disks are, and what needs attention"},
 	{"settings", "", 0, 0, OPT(CHANGED) | OPT(MDOC) | OPT(JSON), NEEDS_NOTHING, verb_settings,
 	 "print the configuration in effect"},
+	{"sieve check", "FILE", 1, 1, OPT(JSON), NEEDS_NOTHING, verb_sieve_check,
+	 "say what is wrong with a Sieve script"},
+	{"sieve run", "FILE MESSAGE", 2, 2, OPT(SENDER) | OPT(RECIPIENT) | OPT(JSON), NEEDS_NOTHING, verb_sieve_run,
+	 "print what a Sieve script would do with a message"},
+	{"sieve test", "FILE...", 1, OPERANDS_ANY, OPT(JSON), NEEDS_NOTHING, verb_sieve_test,
+	 "run tests of Sieve that are written in Sieve"},
 	{"help", "[VERB]", 0, 2, 0, NEEDS_NOTHING, verb_help,
 	 "say how the utility or a verb is used"},
 	/* clang-format on */

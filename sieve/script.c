@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: ISC */
+#include "sieve/define_int.h"
+
+#include "sieve/parser_int.h"
+#include "sieve/regex_int.h"
+
+#include <openssl/evp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+const struct sieve_site sieve_site_default = {
+	.limits = {.script_octets = 1 << 20,
+		   .nesting = 32,
+		   .list_entries = 10000,
+		   .variables = 256,
+		   .variable_octets = 4096,
+		   .string_octets = 65536,
+		   .actions = 32,
+		   .redirects = 4,
+		   .include_depth = 10,
+		   .includes = 255,
+		   .steps = 20000000,
+		   .memory = 16 << 20},
+	.vacation_min_s = 86400,
+	.vacation_default_s = 7 * 86400,
+	.vacation_max_s = 90 * 86400,
+	.duplicate_default_s = 7 * 86400,
+	.duplicate_max_s = 90 * 86400,
+};
+
+/* ---- errors ----------------------------------------------------------------------------- */
+
+void errors_add(struct sieve_errors *e, struct place at, const char *fmt, ...)
+{
+	struct sieve_error *x;
+	va_list ap;
+
+	if (e->n >= SIEVE_ERRORS)
+		return;
+	e->list = xgrow(e->list, e->n * sizeof *e->list, (e->n + 1) * sizeof *e->list);
+	x = &e->list[e->n++];
+	x->line = at.line;
+	x->column = at.column;
+	va_start(ap, fmt);
+	vsnprintf(x->text, sizeof x->text, fmt, ap);
+	va_end(ap);
+}
+
+void sieve_errors_fini(struct sieve_errors *e)
+{
+	xfree(&e->list);
+	e->n = 0;
+}
+
+/* ---- scripts ------------------------------------------------------------------------------ */
+
+void sieve_hash(struct str text, unsigned char hash[SIEVE_HASH])
+{
+	unsigned n = SIEVE_HASH;
+
+	must(EVP_Digest(text.p, text.n, hash, &n, EVP_sha256(), NULL) == 1 &&
+	     n == SIEVE_HASH);
+}
+
+static void compile(struct sieve_script *s, struct str text, struct sieve_errors *errors)
+{
+	if (text.n > s->site->limits.script_octets) {
+		errors_add(errors, (struct place){1, 1},
+			   "the script is larger than %zu octets",
+			   s->site->limits.script_octets);
+		return;
+	}
+	text = arena_str(&s->arena, text);
+	parser_run(s, text, errors);
+	/* What is missing in the tree would lead to errors that are none. */
+	if (errors->n == 0)
+		checker_run(s, errors);
+}
+
+struct sieve_script *sieve_compile(struct str text, const char *name,
+				   const struct sieve_site *site,
+				   struct sieve_errors *errors)
+{
+	struct sieve_script *s = xalloc(sizeof *s);
+
+	arena_init(&s->arena, SIZE_MAX);
+	s->site = site;
+	s->name = xstrdup(name);
+	sieve_hash(text, s->hash);
+	compile(s, text, errors);
+	if (errors->n > 0)
+		sieve_script_free(&s);
+	return s;
+}
+
+void sieve_script_free(struct sieve_script **s)
+{
+	if (*s == NULL)
+		return;
+	for (size_t i = 0; i < (*s)->n_regexes; i++)
+		regex_free(&(*s)->regexes[i]);
+	arena_fini(&(*s)->arena);
+	xfree(&(*s)->name);
+	xfree(s);
+}
+
+const unsigned char *sieve_script_hash(const struct sieve_script *s)
+{
+	return s->hash;
+}
+
+const char *sieve_script_name(const struct sieve_script *s)
+{
+	return s->name;
+}

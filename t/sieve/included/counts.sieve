@@ -1,0 +1,4 @@
+# SPDX-License-Identifier: ISC
+require ["include", "variables"];
+global "n";
+set "n" "${n}x";

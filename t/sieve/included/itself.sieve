@@ -1,0 +1,3 @@
+# SPDX-License-Identifier: ISC
+require "include";
+include "itself";
