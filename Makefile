@@ -74,7 +74,8 @@ $(error F is one of dev asan fuzz cov)
 endif
 
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS))
-PKG_LIBS   := $(shell pkg-config --libs $(PKGS))
+# libunistring comes without a .pc file.
+PKG_LIBS   := $(shell pkg-config --libs $(PKGS)) -lunistring
 ALL_CFLAGS  = -std=c17 -D_GNU_SOURCE -DPOPSTORE_VERSION='"$(VERSION)"' -DMULTIARCH='"$(MULTIARCH)"' -I. $(WARN) \
               $(FLAVOR_$(F)) -pthread $(PKG_CFLAGS) $(CFLAGS)
 ALL_LDFLAGS = $(if $(filter dev,$(F)),$(LINK)) $(FLAVOR_$(F)) -pthread $(LDFLAGS)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "mail/encoded_word.h"
 
+#include "lib/base64.h"
 #include "mail/charset.h"
 #include "mail/transfer.h"
 
@@ -136,4 +137,79 @@ void encoded_word_decode(struct str text, struct buf *out)
 		buf_put(out, STR("=?"));
 		text = (struct str){text.p + 2, text.n - 2};
 	}
+}
+
+/* ---- encoding ---------------------------------------------------------------------- */
+
+enum { LINE = 76, WORD = 45 }; /* octets of text that a word has room for */
+
+static char visible(char c)
+{
+	return (unsigned char)c < ' ' || c == 0x7f ? ' ' : c;
+}
+
+/* put_folded - ASCII: a line may end before a blank */
+static void put_folded(struct str text, size_t used, struct buf *out)
+{
+	while (text.n > 0) {
+		size_t n = 1;
+
+		while (n < text.n && visible(text.p[n]) != ' ')
+			n++;
+		/* A line of blanks alone would end the header for some readers. */
+		if (used > 1 && used + n > LINE && visible(text.p[0]) == ' ' && n > 1) {
+			buf_put(out, STR("\r\n"));
+			used = 0;
+		}
+		for (size_t i = 0; i < n; i++)
+			buf_putc(out, visible(text.p[i]));
+		used += n;
+		text = (struct str){text.p + n, text.n - n};
+	}
+}
+
+/* take_characters - as many as a word has room for */
+static struct str take_characters(struct str *text, size_t max)
+{
+	size_t n = text->n < max ? text->n : max;
+
+	while (n > 0 && n < text->n && ((unsigned char)text->p[n] & 0xc0) == 0x80)
+		n--;
+	/* What is no UTF-8 goes by octets. */
+	if (n == 0)
+		n = text->n < max ? text->n : max;
+
+	struct str taken = {text->p, n};
+
+	*text = (struct str){text->p + n, text->n - n};
+	return taken;
+}
+
+static void put_words(struct str text, size_t used, struct buf *out)
+{
+	size_t max = used < 30 ? WORD - used : WORD - 30;
+
+	while (text.n > 0) {
+		char octets[WORD];
+		struct str some = take_characters(&text, max);
+
+		for (size_t i = 0; i < some.n; i++)
+			octets[i] = visible(some.p[i]);
+		buf_put(out, STR("=?utf-8?b?"));
+		base64_encode((struct str){octets, some.n}, out);
+		buf_put(out, text.n > 0 ? STR("?=\r\n ") : STR("?="));
+		max = WORD;
+	}
+}
+
+void encoded_word_encode(struct str text, size_t used, struct buf *out)
+{
+	bool ascii = memmem(text.p, text.n, "=?", 2) == NULL;
+
+	for (size_t i = 0; i < text.n && ascii; i++)
+		ascii = (unsigned char)text.p[i] < 0x80;
+	if (ascii)
+		put_folded(text, used, out);
+	else
+		put_words(text, used, out);
 }

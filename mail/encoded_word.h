@@ -17,4 +17,9 @@
  * U+FFFD. */
 void encoded_word_decode(struct str text, struct buf *out);
 
+/* Appends `text`, which is UTF-8, as the value of a field: as it is where it is ASCII, else
+ * as words; folded to lines of at most 76 octets where that can be, the first of which has
+ * `used` octets already.  Control octets become blanks: a value ends no line. */
+void encoded_word_encode(struct str text, size_t used, struct buf *out);
+
 #endif

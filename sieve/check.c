@@ -214,8 +214,8 @@ static bool bind_positions(struct checker *c, struct node *n, const struct defin
 	const struct param *p = d->params;
 	bool ok = true;
 
-	if (given + 1 == wanted && p->optional) {
-		p++;
+	if (given + 1 == wanted && (p->optional || p[wanted - 1].optional)) {
+		p += p->optional;
 		wanted--;
 	}
 	for (size_t i = 0; i < given && i < wanted; i++) {
@@ -329,7 +329,7 @@ static bool check_node(struct checker *c, struct node *n, enum definition_kind k
 	ok = bind(c, n, d);
 	ok = check_tests(c, n, d) && ok;
 	ok = check_end(c, n, d) && ok;
-	if (ok && (d->takes & TAKES_MATCH))
+	if (ok && (d->takes & TAKES_MATCH) && node_has(n, SLOT_KEYS))
 		ok = match_prepare(c, n);
 	if (ok && d->check != NULL)
 		ok = d->check(c, n);

@@ -72,16 +72,25 @@ static struct sieve_action *find_redirect(struct run *r, const struct sieve_redi
 	return NULL;
 }
 
+/* take_list - RFC 6134 section 2.8: the host knows who is in it */
+static bool take_list(struct run *r, struct str name, struct sieve_redirect *to)
+{
+	const struct sieve_host *h = r->in->host;
+
+	to->list = name;
+	if (h->list_exists == NULL || !h->list_exists(h->ctx, name))
+		run_fail(r, "redirect: there is no list '" STR_FMT "'", STR_ARG(name));
+	return !r->failed;
+}
+
 static bool take_target(struct run *r, const struct node *n, struct sieve_redirect *to)
 {
 	struct str s = run_string(r, n, SLOT_VALUE);
 	struct buf out;
 	bool ok;
 
-	if (node_has(n, SLOT_LIST)) {
-		to->list = s;
-		return true;
-	}
+	if (node_has(n, SLOT_LIST))
+		return take_list(r, s, to);
 	buf_init(&out, 1024);
 	ok = redirect_address(s, &out);
 	to->address = run_take(r, &out);

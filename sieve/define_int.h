@@ -30,15 +30,14 @@ enum family {
 	TAKES_SET = 1 << 10,
 	TAKES_VACATION = 1 << 11,
 	TAKES_SPAMTEST = 1 << 12,
-	TAKES_EXTRACT = 1 << 13, /* extracttext: modifiers of variables */
 };
 
 struct param {
 	enum value_kind
 		kind; /* VALUE_NONE ends the list; VALUE_LIST takes a string too */
 	enum slot slot;
-	bool fixed; /* no variables in it */
-	bool optional; /* only the first may be, and only where the next is of the same kind */
+	bool fixed;    /* no variables in it */
+	bool optional; /* only the first or the last of several may be */
 };
 
 struct tag {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC */
-/* regex - match type :regex (draft-ietf-sieve-regex): patterns of PCRE2 */
+/* regex - match type :regex and :quoteregex (draft-ietf-sieve-regex): patterns of PCRE2 */
 #include "sieve/extensions_int.h"
 
+#include "sieve/modify_int.h"
 #include "sieve/regex_int.h"
 
 /* compile_now - of a pattern with variables in it; NULL: the run has failed */
@@ -88,6 +89,10 @@ bool regex_prepare(struct checker *c, struct match *m)
 
 static const struct tag tags[] = {
 	{.name = "regex", .on = TAKES_MATCH, .slot = SLOT_MATCH, .is = &match_regex},
+	{.name = "quoteregex",
+	 .on = TAKES_SET,
+	 .slot = SLOT_QUOTE,
+	 .is = &modifier_quoteregex},
 };
 
 const struct extension ext_regex = {

@@ -3,6 +3,7 @@
 #include "sieve/extensions_int.h"
 
 #include "mail/address_list.h"
+#include "sieve/digest_int.h"
 #include "sieve/fcc_int.h"
 #include "sieve/reply_int.h"
 
@@ -30,64 +31,31 @@ static uint32_t interval(const struct run *r, const struct node *n)
 						     : s);
 }
 
-/* one_line - what goes into a field */
-static struct str one_line(struct run *r, struct str s)
-{
-	struct str copy = arena_str(r->arena, s);
-	char *p = (char *)(uintptr_t)copy.p;
-
-	for (size_t i = 0; i < copy.n; i++)
-		if ((unsigned char)p[i] < ' ' || p[i] == 0x7f)
-			p[i] = ' ';
-	return str_trim(copy);
-}
-
 static struct str subject(struct run *r, const struct node *n)
 {
 	struct buf out;
 	struct field *f;
 
 	if (node_has(n, SLOT_SUBJECT))
-		return one_line(r, run_string(r, n, SLOT_SUBJECT));
+		return run_one_line(r, run_string(r, n, SLOT_SUBJECT));
 	f = header_find(r->header, STR("subject"), NULL);
 	buf_init(&out, r->site->limits.string_octets);
 	buf_put(&out, f ? STR("Auto: ") : STR("Automated reply"));
 	if (f != NULL)
 		buf_put(&out, field_value(&r->message->arena, f));
-	return one_line(r, run_take(r, &out));
-}
-
-/* put_part - with its length, so that no two lists of parts give the same text */
-static void put_part(struct buf *out, struct str s)
-{
-	buf_printf(out, "%zu:", s.n);
-	buf_put(out, s);
+	return run_one_line(r, run_take(r, &out));
 }
 
 /* handle - RFC 5230 section 4.2: another text is another answer, if no handle was given */
 static struct str handle(struct run *r, const struct node *n,
 			 const struct sieve_vacation *v)
 {
-	unsigned char hash[SIEVE_HASH];
-	struct buf text, hex;
+	struct str given[] = {STR("handle"), run_string(r, n, SLOT_HANDLE)};
+	struct str made[] = {v->reason, run_string(r, n, SLOT_SUBJECT), v->from,
+			     v->mime ? STR("mime") : STR("text")};
 
-	buf_init(&text,
-		 4 * (r->site->limits.string_octets + r->site->limits.script_octets));
-	if (node_has(n, SLOT_HANDLE)) {
-		put_part(&text, STR("handle"));
-		put_part(&text, run_string(r, n, SLOT_HANDLE));
-	} else {
-		put_part(&text, v->reason);
-		put_part(&text, run_string(r, n, SLOT_SUBJECT));
-		put_part(&text, v->from);
-		put_part(&text, v->mime ? STR("mime") : STR("text"));
-	}
-	sieve_hash(buf_str(&text), hash);
-	buf_fini(&text);
-	buf_init(&hex, 2 * sizeof hash);
-	for (size_t i = 0; i < sizeof hash; i++)
-		buf_printf(&hex, "%02x", hash[i]);
-	return run_take(r, &hex);
+	return node_has(n, SLOT_HANDLE) ? digest(r, given, countof(given))
+					: digest(r, made, countof(made));
 }
 
 static bool has_answered(const struct run *r)
@@ -102,7 +70,7 @@ static enum flow run_vacation(struct run *r, const struct node *n)
 {
 	struct sieve_vacation v = {.seconds = interval(r, n),
 				   .to = r->in->envelope.from,
-				   .from = one_line(r, run_string(r, n, SLOT_FROM)),
+				   .from = run_one_line(r, run_string(r, n, SLOT_FROM)),
 				   .reason = run_string(r, n, SLOT_VALUE),
 				   .subject = subject(r, n),
 				   .mime = node_has(n, SLOT_MIME)};

@@ -185,6 +185,17 @@ struct str run_cut(struct str s, size_t max)
 	return s;
 }
 
+struct str run_one_line(struct run *r, struct str s)
+{
+	struct str copy = arena_str(r->arena, s);
+	char *p = (char *)(uintptr_t)copy.p;
+
+	for (size_t i = 0; i < copy.n; i++)
+		if ((unsigned char)p[i] < ' ' || p[i] == 0x7f)
+			p[i] = ' ';
+	return str_trim(copy);
+}
+
 void run_set(struct run *r, uint32_t variable, struct str value)
 {
 	*run_variable(r, variable) = run_cut(value, r->site->limits.variable_octets);

@@ -119,6 +119,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	site.limits.steps = STEPS;
 	site.limits.memory = MEMORY;
+	site.spam = (struct sieve_scanner){
+		.field = "x-spam", .pattern = "([0-9.]+)", .max = "5"};
+	site.virus = (struct sieve_scanner){
+		.field = "x-virus", .kind = SCANNER_LENGTH, .max = "5"};
 	s = sieve_compile(text, "fuzz", &site, &e);
 	if (s != NULL) {
 		run(s, message, false);

@@ -63,6 +63,62 @@ static void decodes(void **state UNUSED)
 	}
 }
 
+static const struct {
+	const char *text, *value;
+} encode_cases[] = {
+	/* clang-format off */
+	{"", ""},
+	{"plain", "plain"},
+	{"gr\xc3\xbc\xc3\x9f", "=?utf-8?b?Z3LDvMOf?="},
+	{"a =?x", "=?utf-8?b?YSA9P3g=?="},
+	{"a\r\nb\tc", "a  b c"},
+	{"0123456789 0123456789 0123456789 0123456789 0123456789 0123456789 0123456789",
+	 "0123456789 0123456789 0123456789 0123456789 0123456789\r\n 0123456789 0123456789"},
+	/* clang-format on */
+};
+
+static void encodes(void **state UNUSED)
+{
+	for (size_t i = 0; i < countof(encode_cases); i++) {
+		struct buf out;
+
+		buf_init(&out, 1000);
+		encoded_word_encode(str_of(encode_cases[i].text), 12, &out);
+		assert_string_equal(buf_cstr(&out), encode_cases[i].value);
+		buf_fini(&out);
+	}
+}
+
+/* Whatever the text, lines are short enough and it comes back. */
+static void what_was_encoded_comes_back(void **state UNUSED)
+{
+	for (size_t n = 0; n < 300; n++) {
+		struct buf text, out, unfolded, back;
+
+		buf_init(&text, 1000);
+		buf_init(&out, 10000);
+		buf_init(&unfolded, 10000);
+		buf_init(&back, 10000);
+		for (size_t i = 0; i < n; i++)
+			buf_put(&text, i % 3 == 0 ? STR("\xe2\x82\xac")
+				       : i % 7    ? STR("x")
+						  : STR(" "));
+		encoded_word_encode(buf_str(&text), 20, &out);
+		for (size_t i = 0, line = 20; i < out.n; i++) {
+			line = out.p[i] == '\n' ? 0 : line + 1;
+			assert_true(line <= 77); /* with CR */
+			if (out.p[i] != '\r' && out.p[i] != '\n')
+				buf_putc(&unfolded, out.p[i]);
+		}
+		encoded_word_decode(buf_str(&unfolded), &back);
+		assert_true(str_eq(buf_str(&back), buf_str(&text)));
+		buf_fini(&back);
+		buf_fini(&unfolded);
+		buf_fini(&out);
+		buf_fini(&text);
+	}
+}
+
 /* A field made of beginnings is read in one pass: a megabyte of it would take minutes. */
 static void many_beginnings_are_read_once(void **state UNUSED)
 {
@@ -82,6 +138,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(decodes),
+		cmocka_unit_test(encodes),
+		cmocka_unit_test(what_was_encoded_comes_back),
 		cmocka_unit_test(many_beginnings_are_read_once),
 	};
 
