@@ -6,12 +6,17 @@
 
 #include <unistd.h>
 
+/* What is given to authd and submitd is a socket of ours, whose end is an answer. */
 static const struct {
 	const char *give, *take;
+	struct str late; /* for whom nobody has taken when all have ended */
 } names[CHANNEL_COUNT] = {
-	[CHANNEL_SESSION] = {"session.give", "session.take"},
-	[CHANNEL_AUTH] = {"auth.give", "auth.take"},
-	[CHANNEL_SUBMIT] = {"submit.give", "submit.take"},
+	/* clang-format off */
+	[CHANNEL_SESSION] = {"session.give", "session.take",
+			     STR_INIT("-ERR [SYS/TEMP] no session now, try again later\r\n")},
+	[CHANNEL_AUTH]    = {"auth.give",    "auth.take",    STR_INIT("")},
+	[CHANNEL_SUBMIT]  = {"submit.give",  "submit.take",  STR_INIT("")},
+	/* clang-format on */
 };
 
 int channels_open(struct channels *c, struct err *e)
@@ -37,6 +42,8 @@ static void close_end(struct listening *l)
 void channels_close(struct channels *c)
 {
 	for (size_t i = 0; i < CHANNEL_COUNT; i++) {
+		if (c->take[i].section != NULL && c->take[i].fd >= 0)
+			handoff_turn_away(c->take[i].fd, names[i].late);
 		close_end(&c->give[i]);
 		close_end(&c->take[i]);
 	}

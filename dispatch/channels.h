@@ -8,7 +8,8 @@
  * So it is with the key of what authd says to the session processes by way of the login
  * processes (lib/ticket.h), which goes past these, as "ticket".
  *
- * Owns:  the descriptors.  channels_close() closes them.
+ * Owns:  the descriptors.  channels_close() closes them, and answers whom nobody has taken: the
+ *        service that would have done so was just being started again.
  * Tests: t/unit/dispatch/channels.c, t/box/test_dispatch.py
  */
 #ifndef CHANNELS_H
@@ -24,7 +25,8 @@ struct channels {
 int channels_open(struct channels *c, struct err *e);
 void channels_close(struct channels *c);
 /* For a stop: of those who give connections to sessions and those who take them, nobody can
- * say who will end first.  What was given and not taken by then is answered (lib/server.h). */
+ * say who will end first.  What was given and not taken by then is answered (lib/server.h), at
+ * the latest by channels_close(). */
 void channels_stop(const struct channels *c);
 
 enum { CHANNEL_ENDS = 2 * CHANNEL_COUNT + 1 }; /* of one service, at most */

@@ -165,6 +165,20 @@ int handoff_take(int channel, int *fd, struct buf *note, struct err *e)
 	}
 }
 
+void handoff_turn_away(int take, struct str last)
+{
+	struct buf note;
+	struct err e;
+	int fd;
+
+	buf_init(&note, HANDOFF_NOTE_MAX);
+	while (handoff_take(take, &fd, &note, &e) == 0 && fd >= 0) {
+		send(fd, last.p, last.n, MSG_DONTWAIT | MSG_NOSIGNAL);
+		close(fd);
+	}
+	buf_fini(&note);
+}
+
 /* ---- asking -------------------------------------------------------------------- */
 
 int handoff_ask(int channel, struct str note, uint64_t end_ms, struct err *e)

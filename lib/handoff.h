@@ -43,6 +43,10 @@ bool handoff_is_closed(int take);
  * is taken; EMFILE when this process may have no more descriptors: all wait. */
 int handoff_take(int channel, int *fd, struct buf *note, struct err *e) MUST_USE;
 
+/* For a channel that nobody will take from any more: what is left in it hears `last` and is
+ * closed.  Whoever is slow to hear it is not waited for. */
+void handoff_turn_away(int take, struct str last);
+
 /* Gives one end of a new pair away, and returns the other: a stream socket with whoever
  * takes it; -1. */
 int handoff_ask(int channel, struct str note, uint64_t end_ms, struct err *e) MUST_USE;

@@ -7,6 +7,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -80,6 +81,35 @@ static void a_channel_joins_its_two_ends_alone(void **state UNUSED)
 	buf_fini(&note);
 }
 
+/* As where its taker was killed, or was starting, when popstored was told to stop. */
+static void who_was_not_taken_is_told_at_the_end(void **state UNUSED)
+{
+	static const struct str late =
+		STR_INIT("-ERR [SYS/TEMP] no session now, try again later\r\n");
+	struct channels c;
+	struct err e;
+
+	assert_int_equal(channels_open(&c, &e), 0);
+
+	int give = end_of(&c, &login, "session.give");
+	int client[3];
+
+	for (size_t i = 0; i < countof(client); i++) {
+		client[i] = handoff_ask(give, STR("who it is"), 0, &e);
+		assert_true(client[i] >= 0);
+	}
+	close(client[0]); /* has hung up */
+	channels_stop(&c);
+	channels_close(&c);
+	for (size_t i = 1; i < countof(client); i++) {
+		char said[128];
+
+		assert_int_equal(recv(client[i], said, sizeof said, MSG_WAITALL), late.n);
+		assert_memory_equal(said, late.p, late.n);
+		close(client[i]);
+	}
+}
+
 static void nothing_was_opened(void **state UNUSED)
 {
 	struct channels c = {0};
@@ -93,6 +123,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_service_holds_its_ends),
 		cmocka_unit_test(a_channel_joins_its_two_ends_alone),
+		cmocka_unit_test(who_was_not_taken_is_told_at_the_end),
 		cmocka_unit_test(nothing_was_opened),
 	};
 
