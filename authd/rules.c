@@ -77,7 +77,14 @@ static int address_of(struct str value, char out[RULE_ADDRESS], struct err *e)
 
 static int parse_listen(struct rule *r, struct str value, struct err *e)
 {
-	return address_of(value, r->listen, e);
+	struct str port = value, host = str_cut(&port, ':');
+
+	if (address_of(value, r->listen, e) < 0)
+		return -1;
+	if (str_eq(host, STR("*")))
+		snprintf(r->or_listen, sizeof r->or_listen, "0.0.0.0:" STR_FMT,
+			 STR_ARG(port));
+	return 0;
 }
 
 static int parse_client(struct rule *r, struct str value, struct err *e)
@@ -326,12 +333,18 @@ static bool has_client(const struct rule *r, const char *client)
 	       network_any_has(r->clients, r->n_clients, &address);
 }
 
+static bool has_server(const struct rule *r, const char *server)
+{
+	return r->listen[0] == '\0' || strcmp(r->listen, server) == 0 ||
+	       (r->or_listen[0] != '\0' && strcmp(r->or_listen, server) == 0);
+}
+
 /* fits - all but the domain */
 static bool fits(const struct rule *r, const struct question *q)
 {
 	return (r->service == NULL || strcmp(r->service, q->service) == 0) &&
-	       (r->listen[0] == '\0' || strcmp(r->listen, q->server) == 0) &&
-	       (!r->tls_asked || r->tls == q->tls) && has_client(r, q->client);
+	       has_server(r, q->server) && (!r->tls_asked || r->tls == q->tls) &&
+	       has_client(r, q->client);
 }
 
 const struct rule *rules_find(const struct rules *r, const struct question *q,

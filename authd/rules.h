@@ -32,6 +32,8 @@ enum { RULES_MAX = 64, RULE_SOURCES = 8, RULE_LIST = 32, RULE_ADDRESS = 64 };
 struct rule {
 	const char *service;       /* NULL: any */
 	char listen[RULE_ADDRESS]; /* "": any */
+	/* What "*" is where the kernel has no IPv6; "": nothing besides. */
+	char or_listen[RULE_ADDRESS];
 	struct network clients[RULE_LIST];
 	struct name domains[RULE_LIST];
 	size_t n_clients, n_domains; /* 0: any */

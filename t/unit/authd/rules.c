@@ -161,12 +161,13 @@ static void an_address_has_many_spellings(void **state)
 {
 	static const char *const as_configured[] = {
 		"listen *:106 mechanisms APOP",
+		"listen *:106 mechanisms APOP",
 		"listen [0:0::1]:106 mechanisms APOP",
 		"service smtp listen [2001:DB8::7]:25 mechanisms APOP",
 		"listen /run/*:7 mechanisms APOP",
 	};
-	static const char *const named[] = {"[::]:106", "[::1]:106", "[2001:db8::7]:25",
-					    "/run/*:7"};
+	static const char *const named[] = {"[::]:106", "0.0.0.0:106", "[::1]:106",
+					    "[2001:db8::7]:25", "/run/*:7"};
 	struct err e;
 
 	(void)state;
