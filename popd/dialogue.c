@@ -56,7 +56,7 @@ size_t dialogue_feed(struct dialogue *d, struct str in, struct str *line, bool *
 		break;
 	case LINES_TOO_LONG:
 		dialogue_refuse(d, d->lines.max == DIALOGUE_LINE_MAX
-					   ? "a command has at most 255 octets"
+					   ? DIALOGUE_TOO_LONG
 					   : "this line is too long");
 		break;
 	case LINES_BARE:

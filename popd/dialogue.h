@@ -31,6 +31,9 @@ enum {
 	DIALOGUE_OUT_MAX = 65536,
 };
 
+/* To a command longer than DIALOGUE_LINE_MAX. */
+#define DIALOGUE_TOO_LONG "a command has at most 255 octets"
+
 struct dialogue {
 	struct lines lines;
 	struct buf out;

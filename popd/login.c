@@ -315,7 +315,10 @@ static void run_line(struct login *l, struct str line)
 	struct str args = line;
 	const struct verb *v = find_verb(str_word(&args));
 
-	if (v == NULL)
+	/* There was room for more where XCLIENT may come. */
+	if (line.n + 2 > DIALOGUE_LINE_MAX && (v == NULL || v->run != run_xclient))
+		dialogue_refuse(&l->d, DIALOGUE_TOO_LONG);
+	else if (v == NULL)
 		dialogue_refuse(&l->d, "unknown command");
 	else if (!(v->states & IN(l->state)))
 		dialogue_refuse(&l->d, v->not_now);
@@ -375,6 +378,15 @@ static void take_line(struct login *l, struct str line, bool whole, bool refused
 		l->begun = true;
 }
 
+/* set_longest - of the next line; within an exchange it is set already */
+static void set_longest(struct login *l)
+{
+	bool proxy = l->capa.xclient && !l->begun;
+
+	if (l->state != EXCHANGE && l->state != LAST_WORD)
+		dialogue_longest(&l->d, proxy ? LOGIN_XCLIENT_MAX : DIALOGUE_LINE_MAX);
+}
+
 size_t login_feed(struct login *l, struct str in)
 {
 	struct str line = STR("");
@@ -384,6 +396,8 @@ size_t login_feed(struct login *l, struct str in)
 
 	if (login_want(l) != LOGIN_WANT_INPUT)
 		return 0;
+
+	set_longest(l);
 
 	size_t used = dialogue_feed(&l->d, in, &line, &whole);
 

@@ -24,7 +24,8 @@
  * Owns:   its line, its output, name, password and SASL response; these are wiped as
  *         soon as the answer is known.
  * Limits: those of dialogue.h, LOGIN_TRIES_MAX passwords a connection, and
- *         LOGIN_RESPONSE_MAX octets of base64 in a response (RFC 5034 s4).
+ *         LOGIN_RESPONSE_MAX octets of base64 in a response (RFC 5034 s4); LOGIN_XCLIENT_MAX of
+ *         an XCLIENT, as in Dovecot, whose proxies pass fields of their own on.
  * Tests:  t/unit/popd/login.c  t/fuzz/pop3_login.c  t/box/test_pop3.py
  */
 #ifndef LOGIN_H
@@ -32,7 +33,7 @@
 
 #include "popd/capa.h"
 
-enum { LOGIN_TRIES_MAX = 3, LOGIN_RESPONSE_MAX = 12288 };
+enum { LOGIN_TRIES_MAX = 3, LOGIN_RESPONSE_MAX = 12288, LOGIN_XCLIENT_MAX = 1024 };
 
 enum login_want {
 	LOGIN_WANT_INPUT,     /* login_feed() more bytes */
