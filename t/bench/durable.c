@@ -137,9 +137,11 @@ static int run(struct worker *w)
 		failed = failed || w[i].failed;
 	}
 	printf("{\"what\": \"durable\", \"threads\": %llu, \"turns\": %llu, "
-	       "\"turns_per_s\": %.1f, \"errors\": %d, \"times\": {\"turn\": {\"n\": %llu, "
+	       "\"seconds\": %llu, \"client_cpu_us\": %.2f, \"turns_per_s\": %.1f, \"errors\": %d, \"times\": {\"turn\": {\"n\": %llu, "
 	       "\"p50_us\": %.1f, \"p99_us\": %.1f, \"max_us\": %.1f}}}\n",
 	       (unsigned long long)threads, (unsigned long long)sum->n,
+	       (unsigned long long)seconds,
+	       (double)clock_ns(CLOCK_PROCESS_CPUTIME_ID) / 1e3 / (double)(sum->n + 1),
 	       (double)sum->n / (double)seconds, failed, (unsigned long long)sum->n,
 	       (double)hist_at(sum, 0.5) / 1e3, (double)hist_at(sum, 0.99) / 1e3,
 	       (double)sum->max / 1e3);

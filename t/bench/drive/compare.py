@@ -13,7 +13,7 @@ from .cyrus import Cyrus
 from .dovecot import DovecotMaildir, DovecotSdbox
 from .popstore import Popstore
 from .rows import CONTENTS, LOGINS, ROWS, TAKING, USERS
-from .servers import PASSWORD, Canned, CannedLarge
+from .servers import PASSWORD, Canned, CannedLarge, Durable, Durable100
 
 SERVERS = [Popstore, DovecotSdbox, DovecotMaildir, Cyrus]
 ROOM = 4 << 30  # octets that a row may need
@@ -93,6 +93,9 @@ def settle(ground):
 
 def measure(row, server, form):
     """The program's lines: more than one where a fixed number is done too soon."""
+    if isinstance(server, Durable):
+        return [loads.run("durable", {"folder": server.folder(), "seconds": form.seconds,
+                                      "appends": server.appends}, env=server.ground.env)]
     lines = [loads.run(row.program, options_of(row, server, form))]
     while "count" in row.options and not row.fill and sum(x["seconds"] for x in lines) < 1:
         lines.append(loads.run(row.program, options_of(row, server, form)))
@@ -111,7 +114,7 @@ def sample(row, server, form, ground, repetition):
                        for x in lines)
     if n == 0:
         raise SystemExit(f"{server.name} has not done one {row.name} in {seconds} s")
-    times = lines[-1]["times"].get(row.time, {})
+    times = lines[-1]["times"].get(row.time, lines[-1]["times"].get("turn", {}))
     # The processor's time is that of all turns, also in the warm-up.
     whole_s = seconds + (0 if "count" in row.options else form.warmup)
     return {
@@ -120,7 +123,7 @@ def sample(row, server, form, ground, repetition):
         "p50_us": times.get("p50_us"), "p99_us": times.get("p99_us"),
         "server_cpu_us": used * 1e6 / (n / seconds * whole_s),
         "client_cpu_us": sum(x["client_cpu_us"] * x["turns"] for x in lines) / n,
-        "client_cpu_share": lines[-1]["client_cpu_share"], "load": os.getloadavg()[0],
+        "load": os.getloadavg()[0],
     }
 
 
@@ -130,24 +133,27 @@ class Forgetful(Popstore):
     settings = {"auth": {"cache_time": 0}}
 
 
-def servers_of(group, chosen):
+LIMITS = (Canned, CannedLarge, Durable, Durable100)
+
+
+def servers_of(group, rows, chosen):
     if group == "verdicts":
         return [Popstore]
     if group == "hashed":
         return [Forgetful]
-    limits = [Canned, CannedLarge] if group == "pop3" else []
-    return [s for s in SERVERS if s.name in chosen] + limits
+    limits = {row.limit for row in rows}
+    return [s for s in SERVERS if s.name in chosen] + [s for s in LIMITS if s.name in limits]
 
 
 def takes_part(row, server):
-    if server.name.startswith("canned"):
+    if isinstance(server, LIMITS):
         return row.limit == server.name
     return row.only is None or server.name in row.only
 
 
 def run_group(group, rows, ground, form, chosen, samples):
     say(f"== {ground.name}: {group}")
-    servers = [cls(ground, USERS) for cls in servers_of(group, chosen)]
+    servers = [cls(ground, USERS) for cls in servers_of(group, rows, chosen)]
     for server in servers:
         server.logins = LOGINS if group == "pop3" else 0
     try:
@@ -169,26 +175,6 @@ def run_group(group, rows, ground, form, chosen, samples):
             server.stop()
     for server in servers:
         server.checked()
-
-
-def limit_of_durable(ground, form, samples):
-    """The bare limit of LMTP."""
-    for name, options, each in (("durable-1", {"appends": 1}, 1),
-                                ("durable-100", {"appends": 100}, 100),
-                                ("durable-100-synced",
-                                 {"appends": 100, "sync_appends": "yes"}, 100)):
-        for repetition in range(form.times):
-            folder = ground.dir / "durable"
-            folder.mkdir()
-            settle(ground)
-            done = loads.run("durable", {"folder": folder, "seconds": form.seconds,
-                                         **options}, env=ground.env)
-            shutil.rmtree(folder)
-            samples.append({"ground": ground.name, "row": name, "server": "bare",
-                            "repetition": repetition, "value": done["turns_per_s"] * each,
-                            "unit": "deliveries/s", "p50_us": done["times"]["turn"]["p50_us"],
-                            "p99_us": done["times"]["turn"]["p99_us"],
-                            "load": os.getloadavg()[0]})
 
 
 def verdicts_inside(ground, form, samples):
@@ -224,12 +210,10 @@ def run(ground_names, form, chosen, patterns=None):
                           samples)
             finally:
                 ground.end()
-        if not patterns:
+        if name == "memory" and not patterns:
             ground = grounds.make(name)
             try:
-                limit_of_durable(ground, form, samples)
-                if name == "memory":
-                    verdicts_inside(ground, form, samples)
+                verdicts_inside(ground, form, samples)
             finally:
                 ground.end()
     return samples

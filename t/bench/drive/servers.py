@@ -131,6 +131,34 @@ class CannedLarge(Canned):
     octets, messages = "10M", 5
 
 
+class Durable(Server):
+    """The bare limit of LMTP: t/bench/durable.c.  It is no server, and is its own load."""
+
+    name = "durable-1"
+    appends = 1
+
+    def prepare(self):
+        self.turns = 0
+
+    def start(self):
+        pass
+
+    def folder(self):
+        """A new one for each run."""
+        self.turns += 1
+        path = self.dir / str(self.turns)
+        path.mkdir()
+        return path
+
+    def processor_s(self):
+        return 0.0
+
+
+class Durable100(Durable):
+    name = "durable-100"
+    appends = 100
+
+
 def installed_version(package):
     done = subprocess.run(["dpkg-query", "-W", "-f", "${Version}", package], text=True,
                           capture_output=True, check=False)

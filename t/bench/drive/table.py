@@ -46,9 +46,8 @@ class Figures:
         ours, (best, _) = self.median(ground, row, "popstore"), self.best_peer(ground, row)
         return ours / best if ours and best else None
 
-    def of_limit(self, ground, row, limit, server):
-        ours = self.median(ground, row, "popstore")
-        bare = self.median(ground, limit, server) or self.median(ground, row, server)
+    def of_limit(self, ground, row, limit):
+        ours, bare = self.median(ground, row, "popstore"), self.median(ground, row, limit)
         return ours / bare if ours and bare else None
 
     def grounds(self):
@@ -81,7 +80,7 @@ def targets(results):
                  f.ratio(ground, "retr"))
     for what, goal, row in (("RETR of 8 KB", 0.7, "retr"), ("login and STAT", 0.55, "stat")):
         at_least(f"POP3 {what}, memory: of the canned server", goal,
-                 f.of_limit("memory", row, row, "canned"), "{:.0%}")
+                 f.of_limit("memory", row, "canned"), "{:.0%}")
     huge = f.median("memory", "stat-100000", "popstore", "p50_us")
     at_most("maildrop of 100,000: login and STAT, warm", 20, huge and huge / 1e3, "{:.1f} ms")
     at_least("verdicts inside the library, each core and second", 50000,
@@ -111,8 +110,7 @@ def rows_of(results, ground):
     for row in ROWS:
         if f.median(ground, row.name, "popstore") is None:
             continue
-        limit = row.limit or ""
-        bare = f.median(ground, limit, "bare") or f.median(ground, row.name, limit)
+        bare = f.median(ground, row.name, row.limit)
         yield [row.what, row.unit] + [
             number(f.median(ground, row.name, s)) for s in ("popstore",) + PEERS] + [
             number(bare), number(f.ratio(ground, row.name), "{:.1f}"),
