@@ -33,7 +33,9 @@ def say(text):
 
 
 def options_of(row, server, form):
-    options = {"address": address_of(row, server), "name": server.user, **row.options}
+    # Two threads, so that a client is never all that a processor can do.
+    options = {"address": address_of(row, server), "name": server.user, "threads": 2,
+               **row.options}
     if row.program == "pop3":
         options.update(password=PASSWORD, tls="yes" if row.tls else "no")
     if "count" not in options:

@@ -35,7 +35,7 @@ def start(program, options):
 def both(server, size):
     """Sessions and deliveries at the same time: (pop3's line, lmtp's)"""
     common = {"name": server.user, "users": size["users"], "seconds": size["seconds"],
-              "warmup": 10}
+              "warmup": 10, "threads": 2}
     clients = [
         start("pop3", {"address": server.pop3, "password": PASSWORD, "do": "stat,retr,dele",
                        "rate": SESSIONS_PER_S, "connections": 2000, **common}),
