@@ -2,6 +2,7 @@
 """Real proxies in front of POP3: HAProxy as conf-examples has it, and Dovecot"""
 
 import contextlib
+import pathlib
 import re
 
 import pytest
@@ -78,7 +79,7 @@ auth_mechanisms = plain
 first_valid_uid = 1
 service pop3-login {{
   inet_listener pop3 {{
-    address = 127.0.0.1
+    address = {at}
     port = {port}
   }}
   inet_listener pop3s {{
@@ -96,9 +97,17 @@ userdb {{
 """
 
 
-@pytest.mark.parametrize("may, peer", [(["127.0.0.1"], CLIENT), ([], "127.0.0.1")])
+# A container may have been given no IPv6.
+IPV6 = pytest.mark.skipif(not pathlib.Path("/proc/net/if_inet6").exists(),
+                          reason="the kernel has no IPv6 here")
+
+
+@pytest.mark.parametrize("may, at, client, peer", [
+    (["127.0.0.1"], "127.0.0.1", CLIENT, CLIENT),
+    pytest.param(["127.0.0.1"], "::1", "::1", "[::1]", marks=IPV6),
+    ([], "127.0.0.1", CLIENT, "127.0.0.1")])
 @pytest.mark.parametrize("tls", ["", "starttls=any-cert", "ssl=any-cert"])
-def test_dovecot(may, peer, tls):
+def test_dovecot(may, at, client, peer, tls):
     """It says XCLIENT to whoever greets it with that word, after STLS."""
     place.need_root("Dovecot")
     port = free_port()
@@ -106,9 +115,9 @@ def test_dovecot(may, peer, tls):
                  auth={"plaintext_without_tls": "always"}) as site:
         conf = site.dir / "dovecot.conf"
         to = site.port("pop3s" if tls.startswith("ssl") else "pop3")
-        conf.write_text(DOVECOT.format(dir=site.dir, port=port, to=to, tls=tls),
+        conf.write_text(DOVECOT.format(dir=site.dir, at=at, port=port, to=to, tls=tls),
                         encoding="utf-8")
-        with started([place.tool("dovecot"), "-F", "-c", conf], site.dir, f"127.0.0.1:{port}"), \
-                Wire(connect(f"127.0.0.1:{port}", source=CLIENT)) as wire:
+        with started([place.tool("dovecot"), "-F", "-c", conf], site.dir, f"{at}:{port}"), \
+                Wire(connect(f"{at}:{port}", source=client)) as wire:
             assert wire.line().startswith(b"+OK")
             assert session(site, wire, site.new_account()) == peer
