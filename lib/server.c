@@ -451,24 +451,12 @@ static int open_sockets(struct run *r, struct err *e)
 	return 0;
 }
 
-/* turn_away - what is left in a channel that is closed: nobody would come for it */
-static void turn_away(const struct run *r, int channel)
-{
-	struct buf note;
-	struct err e;
-	int fd;
-
-	buf_init(&note, HANDOFF_NOTE_MAX);
-	while (handoff_take(channel, &fd, &note, &e) == 0 && fd >= 0)
-		say_last(fd, r->s->late);
-	buf_fini(&note);
-}
-
+/* turn_away_late - what is left in a channel that is closed: nobody would come for it */
 static void turn_away_late(const struct run *r)
 {
 	for (size_t i = 0; i < r->n_sockets; i++)
 		if (r->sockets[i].handoff && handoff_is_closed(r->sockets[i].fd))
-			turn_away(r, r->sockets[i].fd);
+			handoff_turn_away(r->sockets[i].fd, r->s->late);
 }
 
 static void close_sockets(struct run *r)
