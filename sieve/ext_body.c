@@ -14,7 +14,8 @@ static struct str decoded(struct run *r, struct mime_part *p, struct str *kept,
 
 	if (kept->p != NULL)
 		return *kept;
-	if (!run_spend(r, p->text.n))
+	/* A character set costs as much as three looks at the octets. */
+	if (!run_spend(r, 3 * p->text.n))
 		return (struct str){"", 0};
 	/* An octet of some set becomes three at most. */
 	buf_init(&out, p->text.n * 4 + 16);

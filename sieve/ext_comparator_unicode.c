@@ -48,7 +48,8 @@ static struct str canonical(struct run *r, struct str s, uint32_t **map)
 	uint32_t *places = NULL;
 	size_t room = 0;
 
-	if (!run_spend(r, s.n))
+	/* A character costs as much as eight octets elsewhere. */
+	if (!run_spend(r, 8 * s.n))
 		return s;
 	buf_init(&out, s.n * MOST + MOST);
 	for (size_t at = 0; at < s.n;) {

@@ -115,7 +115,7 @@ static enum flow run_extracttext(struct run *r, const struct node *n)
 	if (p != NULL && str_eq(p->type, STR("text"))) {
 		struct buf out;
 
-		if (!run_spend(r, p->text.n))
+		if (!run_spend(r, 3 * p->text.n))
 			return FLOW_FAIL;
 		buf_init(&out, p->text.n * 4 + 16);
 		mime_visible(p, &out);

@@ -38,7 +38,7 @@ static bool key_regex(struct matching *m, struct str value, size_t key)
 		x = own = compile_now(m->run, m->match, m->keys[key]);
 	if (x == NULL)
 		return false;
-	result = regex_match(x, value, &found);
+	result = regex_match(x, run_utf8(m->run, value), &found);
 	regex_free(&own);
 	if (!run_spend(m->run, found.work))
 		return false;

@@ -22,7 +22,7 @@ static bool by_pattern(struct run *r, const char *pattern, struct str s,
 	buf_fini(&why);
 	if (x == NULL)
 		return false;
-	yes = regex_match(x, s, &m) == REGEX_YES;
+	yes = regex_match(x, run_utf8(r, s), &m) == REGEX_YES;
 	regex_free(&x);
 	if (!run_spend(r, m.work) || !yes)
 		return false;

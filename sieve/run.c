@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 #include "sieve/define_int.h"
 
+#include "mail/charset.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -183,6 +185,18 @@ struct str run_cut(struct str s, size_t max)
 	while (s.n > 0 && ((unsigned char)s.p[s.n] & 0xc0) == 0x80)
 		s.n--;
 	return s;
+}
+
+struct str run_utf8(struct run *r, struct str s)
+{
+	struct buf out;
+
+	run_spend(r, s.n / 4);
+	if (str_is_utf8(s))
+		return s;
+	buf_init(&out, 3 * s.n);
+	charset_repair(s, &out);
+	return run_take(r, &out);
 }
 
 struct str run_one_line(struct run *r, struct str s)

@@ -79,6 +79,8 @@ struct str *run_variable(struct run *r, uint32_t index);
 struct str run_cut(struct str s, size_t max);
 /* For the value of a field: control octets become blanks, those at the ends go. */
 struct str run_one_line(struct run *r, struct str s);
+/* The same, with what is no UTF-8 as U+FFFD. */
+struct str run_utf8(struct run *r, struct str s);
 /* Sets a variable of this script; cut where it is too long. */
 void run_set(struct run *r, uint32_t variable, struct str value);
 struct str *run_global(struct run *r, struct str name); /* made when new */

@@ -119,7 +119,7 @@ struct field *selection_field(struct selection *s)
 	struct field *f;
 
 	do {
-		if (!run_spend(s->run, 1))
+		if (!run_spend(s->run, 5))
 			return NULL;
 		f = in_part(s);
 	} while (f == NULL && next_part(s->run, s->node, &s->part));
