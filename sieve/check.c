@@ -33,14 +33,6 @@ bool checker_enable(struct checker *c, struct str name)
 	return true;
 }
 
-bool checker_within(const struct checker *c, const char *command)
-{
-	for (size_t i = 0; i < c->n_up; i++)
-		if (str_ieq(c->up[i]->name, str_of(command)))
-			return true;
-	return false;
-}
-
 const struct str *checker_fixed(const struct node *n, enum slot slot)
 {
 	const struct arg *a = node_arg(n, slot);

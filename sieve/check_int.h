@@ -36,8 +36,6 @@ bool checker_has(const struct checker *c, const struct extension *x);
 bool checker_enable(struct checker *c, struct str name);
 /* What a test is known to be before it runs. */
 enum truth checker_truth(struct checker *c, const struct node *test);
-/* Is the node within a command of that definition? */
-bool checker_within(const struct checker *c, const char *command);
 
 /* The number of a variable, which is made when it is new; false: not a name, or too many. */
 bool checker_variable(struct checker *c, struct str name, struct place at,

@@ -108,8 +108,11 @@ static enum flow run_redirect(struct run *r, const struct node *n)
 		return FLOW_FAIL;
 	if (!node_has(n, SLOT_COPY))
 		r->cancelled = true;
-	if (find_redirect(r, &to) != NULL)
+	a = find_redirect(r, &to);
+	if (a != NULL) {
+		a->copy = a->copy && node_has(n, SLOT_COPY);
 		return FLOW_NEXT;
+	}
 	if (++r->redirects > r->site->limits.redirects)
 		return run_fail(r, "too many redirects");
 	a = run_action(r, SIEVE_REDIRECT);

@@ -52,14 +52,12 @@ static struct sieve_action *find(const struct run *r, const struct sieve_filing 
 enum flow filing_add(struct run *r, enum sieve_action_kind kind,
 		     const struct sieve_filing *f, bool copy)
 {
-	struct sieve_action *a = find(r, f);
+	struct sieve_action *found = find(r, f), *a = found ? found : run_action(r, kind);
 
 	if (a == NULL)
-		a = run_action(r, kind);
-	if (a == NULL)
 		return FLOW_FAIL;
-	/* RFC 5232 section 2.3.1: the last one's flags count */
+	/* The last one's flags count. */
 	a->filing = *f;
-	a->copy = copy;
+	a->copy = copy && (found == NULL || found->copy);
 	return FLOW_NEXT;
 }

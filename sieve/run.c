@@ -89,20 +89,12 @@ enum flow run_script(struct run *r, const struct sieve_script *s)
 
 /* ---- arguments ---------------------------------------------------------------------------------- */
 
-static struct str *find_global(struct run *r, struct str name)
+/* global - made when it is new */
+static struct str *global(struct run *r, struct str name)
 {
 	for (size_t i = 0; i < r->n_globals; i++)
 		if (str_eq(r->globals[i].name, name))
 			return &r->globals[i].value;
-	return NULL;
-}
-
-struct str *run_global(struct run *r, struct str name)
-{
-	struct str *found = find_global(r, name);
-
-	if (found != NULL)
-		return found;
 	r->globals = arena_push(r->arena, r->globals, &r->n_globals, sizeof *r->globals);
 	r->globals[r->n_globals - 1] = (struct global){name, {"", 0}};
 	return &r->globals[r->n_globals - 1].value;
@@ -174,10 +166,11 @@ struct str *run_variable(struct run *r, uint32_t index)
 {
 	const struct variable *v = &r->frame->script->variables[index];
 
-	return v->global ? run_global(r, v->name) : &r->frame->variables[index];
+	return v->global ? global(r, v->name) : &r->frame->variables[index];
 }
 
-struct str run_cut(struct str s, size_t max)
+/* cut - between characters */
+static struct str cut(struct str s, size_t max)
 {
 	if (s.n <= max)
 		return s;
@@ -212,7 +205,7 @@ struct str run_one_line(struct run *r, struct str s)
 
 void run_set(struct run *r, uint32_t variable, struct str value)
 {
-	*run_variable(r, variable) = run_cut(value, r->site->limits.variable_octets);
+	*run_variable(r, variable) = cut(value, r->site->limits.variable_octets);
 }
 
 /* ---- actions ---------------------------------------------------------------------------------------- */

@@ -75,15 +75,12 @@ struct str run_string(struct run *r, const struct node *n,
 		      enum slot slot); /* "" without */
 struct sieve_strings run_strings(struct run *r, const struct node *n, enum slot slot);
 struct str *run_variable(struct run *r, uint32_t index);
-/* At most so many octets, cut between characters. */
-struct str run_cut(struct str s, size_t max);
 /* For the value of a field: control octets become blanks, those at the ends go. */
 struct str run_one_line(struct run *r, struct str s);
 /* The same, with what is no UTF-8 as U+FFFD. */
 struct str run_utf8(struct run *r, struct str s);
 /* Sets a variable of this script; cut where it is too long. */
 void run_set(struct run *r, uint32_t variable, struct str value);
-struct str *run_global(struct run *r, struct str name); /* made when new */
 
 /* A copy of what is in `b`, which is freed. */
 struct str run_take(struct run *r, struct buf *b);

@@ -48,7 +48,6 @@ struct tester {
 	size_t n_lists;
 	struct str *remembered;
 	size_t n_remembered;
-	struct str *environment_item;
 	struct sieve_test_count count;
 	struct str failure;
 	bool failed;
