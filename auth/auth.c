@@ -4,6 +4,7 @@
 #include "auth/wire.h"
 #include "lib/conn.h"
 #include "lib/handoff.h"
+#include "lib/server.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -14,27 +15,73 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* Connections that are kept for the next question; more are closed after their answer. */
-enum { AUTH_IDLE = 16 };
+enum {
+	AUTH_IDLE = 16,  /* conversations that are kept for the next question */
+	AUTH_OFFERS = 8, /* offers that are remembered */
+};
+
+/* A conversation with authd, and room for one question. */
+struct line {
+	int fd; /* -1: it is not begun */
+	struct wire question, answer;
+};
+
+/* An offer that holds whoever the client is, as long as that authd lives. */
+struct offer {
+	char service[16], server[112]; /* "" is a free place */
+	unsigned connection;           /* enum facts */
+	struct auth_offer offer;
+};
 
 struct auth {
 	int channel;
 	pthread_mutex_t lock;
-	int idle[AUTH_IDLE];
+	struct line *idle[AUTH_IDLE];
 	size_t n_idle;
+	struct offer offers[AUTH_OFFERS];
+	size_t next_offer;
 };
 
 struct auth_exchange {
 	struct auth *auth;
-	int fd;
-	uint64_t end_ms; /* of the peer */
+	struct line *line;
+	uint64_t peer_ms; /* as of its first question */
 };
 
-struct question {
-	struct wire m;
-	uint64_t end_ms; /* when the answer has to be here */
-	bool once;       /* never by a conversation that may be dead */
+struct auth_call {
+	struct auth *auth;
+	struct line *line;
+	bool begins; /* no answer but a challenge goes on */
+	bool again;  /* where nothing came of it, it may be asked by a new conversation */
+	uint64_t peer_ms; /* the end of the peer's patience; 0: it has none */
+	uint64_t end_ms;  /* when the answer has to be here */
+	struct err failed;
 };
+
+static struct line *line_new(void)
+{
+	struct line *l = xalloc(sizeof *l);
+
+	l->fd = -1;
+	wire_init(&l->question);
+	wire_init(&l->answer);
+	return l;
+}
+
+static void hang_up(struct line *l)
+{
+	if (l->fd >= 0)
+		close(l->fd);
+	l->fd = -1;
+}
+
+static void line_free(struct line **l)
+{
+	hang_up(*l);
+	wire_fini(&(*l)->question);
+	wire_fini(&(*l)->answer);
+	xfree(l);
+}
 
 struct auth *auth_new(int owned_channel)
 {
@@ -50,7 +97,7 @@ void auth_free(struct auth **a)
 	if (*a == NULL)
 		return;
 	for (size_t i = 0; i < (*a)->n_idle; i++)
-		close((*a)->idle[i]);
+		line_free(&(*a)->idle[i]);
 	if ((*a)->channel >= 0)
 		close((*a)->channel);
 	pthread_mutex_destroy(&(*a)->lock);
@@ -68,29 +115,40 @@ void auth_answer_fini(struct auth_answer *a)
 	buf_fini(&a->data);
 }
 
-/* ---- connections ------------------------------------------------------------------- */
+/* ---- conversations ----------------------------------------------------------------- */
 
-static int take_idle(struct auth *a)
+/* take_line - an idle one, or one that is yet to be begun */
+static struct line *take_line(struct auth *a)
 {
+	struct line *l = NULL;
+
 	must(pthread_mutex_lock(&a->lock) == 0);
-
-	int fd = a->n_idle > 0 ? a->idle[--a->n_idle] : -1;
-
+	if (a->n_idle > 0)
+		l = a->idle[--a->n_idle];
 	must(pthread_mutex_unlock(&a->lock) == 0);
-	return fd;
+	return l != NULL ? l : line_new();
 }
 
-static void keep_idle(struct auth *a, int fd)
+static void give_back(struct auth *a, struct line *l)
 {
+	wire_clear(&l->question);
+	wire_clear(&l->answer);
 	must(pthread_mutex_lock(&a->lock) == 0);
 
-	bool room = a->n_idle < AUTH_IDLE;
+	bool keep = l->fd >= 0 && a->n_idle < AUTH_IDLE;
 
-	if (room)
-		a->idle[a->n_idle++] = fd;
+	if (keep)
+		a->idle[a->n_idle++] = l;
 	must(pthread_mutex_unlock(&a->lock) == 0);
-	if (!room)
-		close(fd);
+	if (!keep)
+		line_free(&l);
+}
+
+static void forget_offers(struct auth *a)
+{
+	must(pthread_mutex_lock(&a->lock) == 0);
+	memset(a->offers, 0, sizeof a->offers);
+	must(pthread_mutex_unlock(&a->lock) == 0);
 }
 
 static int late(struct err *e)
@@ -145,26 +203,43 @@ static int took_in(struct wire *m, struct str piece, struct err *e)
 	return 0;
 }
 
-static int receive(int fd, struct wire *m, uint64_t end, struct err *e)
+static int send_question(struct auth_call *c, struct err *e)
 {
-	char piece[4096];
-	int rc = 0;
+	return send_all(c->line->fd, buf_str(&c->line->question.text), c->end_ms, e);
+}
 
-	while (rc == 0 && m->state != WIRE_WHOLE) {
-		ssize_t n;
+/* dial_and_send - by a new conversation */
+static int dial_and_send(struct auth_call *c, struct err *e)
+{
+	struct line *l = c->line;
 
-		if (wait_for(fd, POLLIN, end, e) < 0)
-			return -1;
-		n = recv(fd, piece, sizeof piece, MSG_DONTWAIT);
-		if (n == 0)
-			rc = err_set(e, ERR_TEMP, "4.3.0",
-				     "authd has closed the connection");
-		else if (n > 0)
-			rc = took_in(m, (struct str){piece, (size_t)n}, e);
-		else if (errno != EAGAIN && errno != EINTR)
-			rc = err_sys(e, "read from authd");
-	}
-	return rc;
+	c->again = false;
+	hang_up(l);
+	l->fd = handoff_ask(c->auth->channel, STR("auth"), c->end_ms, e);
+	return l->fd < 0 ? -1 : send_question(c, e);
+}
+
+/* send_again - an idle conversation may be dead, since authd was started again: nothing has
+ * come of the question then, and a new one takes it.  One that says nothing is not dead: who
+ * asked twice would wait twice. */
+static int send_again(struct auth_call *c, struct err *e)
+{
+	if (!c->again || c->line->answer.text.n > 0 || e->sys == ETIMEDOUT)
+		return -1;
+	forget_offers(c->auth);
+	return dial_and_send(c, e);
+}
+
+static int start(struct auth_call *c, struct err *e)
+{
+	struct line *l = c->line;
+
+	wire_clear(&l->answer);
+	if (!wire_finish(&l->question))
+		return err_set(e, ERR_PERM, "5.7.8", "more is said than authd takes");
+	if (l->fd < 0)
+		return dial_and_send(c, e);
+	return send_question(c, e) == 0 ? 0 : send_again(c, e);
 }
 
 /* end_of - the peer's patience, or ours where it has more */
@@ -175,50 +250,67 @@ static uint64_t end_of(uint64_t peer_ms)
 	return peer_ms != 0 && peer_ms < end ? peer_ms : end;
 }
 
-static int talk(int fd, const struct question *q, struct wire *answer, struct err *e)
+enum kind { ONE_ANSWER, BEGINS_EXCHANGE, NEVER_AGAIN, STEP_OF_EXCHANGE };
+
+/* call_new - the question is in l->question; `peer_ms` is the end of the peer's patience */
+static struct auth_call *call_new(struct auth *a, struct line *l, enum kind kind,
+				  uint64_t peer_ms)
 {
-	if (send_all(fd, buf_str(&q->m.text), q->end_ms, e) < 0)
-		return -1;
-	return receive(fd, answer, q->end_ms, e);
+	struct auth_call *c = xalloc(sizeof *c);
+
+	*c = (struct auth_call){.auth = a,
+				.line = l,
+				.begins = kind == BEGINS_EXCHANGE ||
+					  kind == STEP_OF_EXCHANGE,
+				.again = kind == ONE_ANSWER || kind == BEGINS_EXCHANGE,
+				.peer_ms = peer_ms,
+				.end_ms = end_of(peer_ms)};
+	if (start(c, &c->failed) == 0)
+		c->failed = (struct err){0};
+	return c;
 }
 
-/* ask_idle - by a connection that was used before: 1 with its answer.  0: it was dead, since
- * authd was started again, and nothing has come of the question.  One that says nothing is
- * not dead: who asked twice would wait twice. */
-static int ask_idle(struct auth *a, const struct question *q, struct wire *answer,
-		    int *fd, struct err *e)
+static int hear_piece(struct line *l, struct err *e)
 {
-	*fd = q->once ? -1 : take_idle(a);
-	if (*fd < 0)
-		return 0;
-	if (talk(*fd, q, answer, e) == 0)
+	char piece[4096];
+	ssize_t n = recv(l->fd, piece, sizeof piece, MSG_DONTWAIT);
+
+	if (n > 0)
+		return took_in(&l->answer, (struct str){piece, (size_t)n}, e);
+	if (n == 0)
+		return err_set(e, ERR_TEMP, "4.3.0", "authd has closed the connection");
+	if (errno == EAGAIN || errno == EINTR)
 		return 1;
-	close(*fd);
-	*fd = -1;
-	return answer->text.n > 0 || e->sys == ETIMEDOUT ? -1 : 0;
+	return err_sys(e, "read from authd");
 }
 
-/* ask - by a connection that is idle or a new one; the answer came by *fd, which stays
- * open */
-static int ask(struct auth *a, struct question *q, struct wire *answer, int *fd,
-	       struct err *e)
+/* hear - what is there of the answer; false: it is not whole, and may become so */
+static bool hear(struct auth_call *c)
 {
-	int rc;
+	struct line *l = c->line;
+	struct err e;
+	int rc = 0;
 
-	*fd = -1;
-	if (!wire_finish(&q->m))
-		return err_set(e, ERR_PERM, "5.7.8", "more is said than authd takes");
-	rc = ask_idle(a, q, answer, fd, e);
-	if (rc != 0)
-		return rc < 0 ? -1 : 0;
-	*fd = handoff_ask(a->channel, STR("auth"), q->end_ms, e);
-	if (*fd < 0)
-		return -1;
-	if (talk(*fd, q, answer, e) == 0)
-		return 0;
-	close(*fd);
-	*fd = -1;
-	return -1;
+	while (c->failed.class == ERR_NONE && l->answer.state != WIRE_WHOLE && rc != 1) {
+		rc = hear_piece(l, &e);
+		if (rc < 0 && send_again(c, &e) < 0)
+			c->failed = e;
+		if (rc == 1 && clock_ms() >= c->end_ms)
+			return late(&c->failed) < 0;
+	}
+	return rc != 1;
+}
+
+/* await - the whole answer, or why there is none */
+static void await(struct auth_call *c)
+{
+	server_pass_on();
+	while (!hear(c)) {
+		struct pollfd p = {.fd = c->line->fd, .events = POLLIN};
+		uint64_t now = clock_ms();
+
+		poll(&p, 1, now < c->end_ms ? (int)(c->end_ms - now) : 0);
+	}
 }
 
 /* ---- what is asked ----------------------------------------------------------------- */
@@ -235,13 +327,10 @@ static void put_names(struct wire *m, struct str names)
 		put_if(m, "certificate-name", str_cut(&names, '\n'));
 }
 
-static void begin(struct question *q, const char *verb, const struct auth_peer *p)
+static struct wire *begin(struct line *l, const char *verb, const struct auth_peer *p)
 {
-	struct wire *m = &q->m;
+	struct wire *m = &l->question;
 
-	q->end_ms = end_of(p->end_ms);
-	q->once = false;
-	wire_init(m);
 	wire_put(m, "do", str_of(verb));
 	put_if(m, "service", str_of(p->service));
 	put_if(m, "sid", str_of(p->sid));
@@ -257,6 +346,7 @@ static void begin(struct question *q, const char *verb, const struct auth_peer *
 		wire_put_base64(m, "end-point", p->end_point);
 	put_if(m, "certificate-subject", p->certificate_subject);
 	put_names(m, p->certificate_names);
+	return m;
 }
 
 /* ---- what is answered -------------------------------------------------------------- */
@@ -352,40 +442,134 @@ static void try_again(struct auth_answer *out, const char *why)
 	say_why(out, str_of(why));
 }
 
-/* finish - asks, and fills the answer; *fd is what the answer came by, or -1 */
-static void finish(struct auth *a, struct question *q, int *fd, struct auth_answer *out)
-{
-	struct wire m;
-	struct err e = {0};
+/* ---- calls ------------------------------------------------------------------------- */
 
-	wire_init(&m);
-	if (ask(a, q, &m, fd, &e) < 0) {
-		/* What is longer than any name or password is a wrong one. */
-		try_again(out, e.text);
-		if (e.class == ERR_PERM)
-			out->result = AUTH_REFUSED;
-	} else if (take_answer(&m, out) < 0) {
-		close(*fd);
-		*fd = -1;
+int auth_call_fd(const struct auth_call *c)
+{
+	return c->line->fd;
+}
+
+static void fail(struct auth_answer *out, const struct err *e)
+{
+	try_again(out, e->text);
+	/* What is longer than any name or password is a wrong one. */
+	if (e->class == ERR_PERM)
+		out->result = AUTH_REFUSED;
+}
+
+/* finish - the answer is there, or there is none; the line is hung up where that failed */
+static void finish(struct auth_call *c, struct auth_answer *out)
+{
+	buf_clear(&out->data);
+	if (c->failed.class != ERR_NONE) {
+		fail(out, &c->failed);
+		hang_up(c->line);
+	} else if (take_answer(&c->line->answer, out) < 0) {
 		try_again(out, "authd's answer makes no sense");
-	}
-	wire_fini(&m);
-	wire_fini(&q->m);
-}
-
-/* ask_once - of a question that has one answer */
-static void ask_once(struct auth *a, struct question *q, struct auth_answer *out)
-{
-	int fd;
-
-	finish(a, q, &fd, out);
-	if (out->result == AUTH_CHALLENGE)
+		hang_up(c->line);
+	} else if (out->result == AUTH_CHALLENGE && !c->begins) {
 		try_again(out, "authd asks where nothing is to be asked");
-	if (fd >= 0)
-		keep_idle(a, fd);
+	}
 }
 
-/* ---- the interface ----------------------------------------------------------------- */
+/* settle - an exchange lives as long as there are challenges */
+static void settle(struct auth_call **c, struct auth_exchange **x,
+		   const struct auth_answer *out)
+{
+	bool goes_on = out->result == AUTH_CHALLENGE;
+
+	if (x != NULL)
+		*x = goes_on ? xalloc(sizeof **x) : NULL;
+	if (goes_on)
+		**x = (struct auth_exchange){(*c)->auth, (*c)->line, (*c)->peer_ms};
+	else
+		give_back((*c)->auth, (*c)->line);
+	xfree(c);
+}
+
+bool auth_answered(struct auth_call **c, struct auth_exchange **x,
+		   struct auth_answer *out)
+{
+	if (!hear(*c))
+		return false;
+	finish(*c, out);
+	settle(c, x, out);
+	return true;
+}
+
+void auth_wait(struct auth_call **c, struct auth_exchange **x, struct auth_answer *out)
+{
+	await(*c);
+	finish(*c, out);
+	settle(c, x, out);
+}
+
+void auth_abandon(struct auth_call **c)
+{
+	if (*c == NULL)
+		return;
+	/* What comes yet is no answer to the next question. */
+	line_free(&(*c)->line);
+	xfree(c);
+}
+
+/* ---- offers ------------------------------------------------------------------------ */
+
+/* What of a connection an offer depends on, besides where it came in. */
+enum facts { TLS = 1, LOOPBACK = 2, EXPORTER = 4, END_POINT = 8 };
+
+static unsigned facts_of(const struct auth_peer *p)
+{
+	return (p->tls ? TLS : 0) | (p->loopback ? LOOPBACK : 0) |
+	       (p->exporter.n > 0 ? EXPORTER : 0) | (p->end_point.n > 0 ? END_POINT : 0);
+}
+
+/* may_remember - certificates are of one client alone */
+static bool may_remember(const struct auth_peer *p)
+{
+	const struct offer *o = NULL;
+	struct str server = str_of(p->server);
+
+	return p->certificate_subject.n == 0 && p->certificate_names.n == 0 &&
+	       server.n > 0 && server.n < sizeof o->server &&
+	       strlen(p->service) < sizeof o->service;
+}
+
+static bool recall(struct auth *a, const struct auth_peer *p, struct auth_offer *out)
+{
+	bool found = false;
+
+	if (!may_remember(p))
+		return false;
+	must(pthread_mutex_lock(&a->lock) == 0);
+	for (size_t i = 0; i < AUTH_OFFERS && !found; i++) {
+		const struct offer *o = &a->offers[i];
+
+		found = o->connection == facts_of(p) &&
+			strcmp(o->server, p->server) == 0 &&
+			strcmp(o->service, p->service) == 0;
+		if (found)
+			*out = o->offer;
+	}
+	must(pthread_mutex_unlock(&a->lock) == 0);
+	return found;
+}
+
+static void remember(struct auth *a, const struct auth_peer *p,
+		     const struct auth_offer *offer)
+{
+	struct offer *o;
+
+	if (!may_remember(p))
+		return;
+	must(pthread_mutex_lock(&a->lock) == 0);
+	o = &a->offers[a->next_offer++ % AUTH_OFFERS];
+	snprintf(o->service, sizeof o->service, "%s", p->service);
+	snprintf(o->server, sizeof o->server, "%s", p->server);
+	o->connection = facts_of(p);
+	o->offer = *offer;
+	must(pthread_mutex_unlock(&a->lock) == 0);
+}
 
 static int take_offer(const struct wire *m, struct auth_offer *out, struct err *e)
 {
@@ -395,6 +579,7 @@ static int take_offer(const struct wire *m, struct auth_offer *out, struct err *
 		return err_set(e, ERR_TEMP, "4.3.0", "authd makes no offer");
 	out->password = wire_is(m, "password", "yes");
 	out->apop = wire_is(m, "apop", "yes");
+	out->any_client = wire_is(m, "client", "any");
 	buf_init(&mechanisms, sizeof out->mechanisms - 1);
 	wire_get(m, "mechanisms", &mechanisms);
 	if (!buf_over(&mechanisms) && !str_has_control(buf_str(&mechanisms)))
@@ -407,129 +592,100 @@ static int take_offer(const struct wire *m, struct auth_offer *out, struct err *
 int auth_ask_offer(struct auth *a, const struct auth_peer *p, struct auth_offer *out,
 		   struct err *e)
 {
-	struct question q;
-	struct wire answer;
-	int fd;
+	struct auth_call *c;
+	struct line *l;
+	int rc = -1;
 
 	*out = (struct auth_offer){0};
-	wire_init(&answer);
-	begin(&q, "offer", p);
-
-	int rc = ask(a, &q, &answer, &fd, e);
-
-	if (rc == 0) {
-		rc = take_offer(&answer, out, e);
-		keep_idle(a, fd);
-	}
-	wire_fini(&q.m);
-	wire_fini(&answer);
+	if (recall(a, p, out))
+		return 0;
+	l = take_line(a);
+	begin(l, "offer", p);
+	c = call_new(a, l, ONE_ANSWER, p->end_ms);
+	await(c);
+	if (c->failed.class == ERR_NONE)
+		rc = take_offer(&l->answer, out, e);
+	else
+		*e = c->failed;
+	if (rc == 0 && out->any_client)
+		remember(a, p, out);
+	if (rc < 0)
+		hang_up(l);
+	give_back(a, l);
+	xfree(&c);
 	return rc;
 }
 
-void auth_password(struct auth *a, const struct auth_peer *p, struct str user,
-		   struct str password, struct auth_answer *out)
-{
-	struct question q;
+/* ---- questions --------------------------------------------------------------------- */
 
-	begin(&q, "password", p);
-	wire_put(&q.m, "user", user);
-	wire_put(&q.m, "password", password);
-	ask_once(a, &q, out);
+struct auth_call *auth_password(struct auth *a, const struct auth_peer *p,
+				struct str user, struct str password)
+{
+	struct line *l = take_line(a);
+	struct wire *m = begin(l, "password", p);
+
+	wire_put(m, "user", user);
+	wire_put(m, "password", password);
+	return call_new(a, l, ONE_ANSWER, p->end_ms);
 }
 
-void auth_apop(struct auth *a, const struct auth_peer *p, struct str user,
-	       struct str challenge, struct str digest, struct auth_answer *out)
+struct auth_call *auth_apop(struct auth *a, const struct auth_peer *p, struct str user,
+			    struct str challenge, struct str digest)
 {
-	struct question q;
+	struct line *l = take_line(a);
+	struct wire *m = begin(l, "apop", p);
 
-	begin(&q, "apop", p);
-	wire_put(&q.m, "user", user);
-	wire_put(&q.m, "challenge", challenge);
-	wire_put(&q.m, "digest", digest);
-	ask_once(a, &q, out);
+	wire_put(m, "user", user);
+	wire_put(m, "challenge", challenge);
+	wire_put(m, "digest", digest);
+	return call_new(a, l, ONE_ANSWER, p->end_ms);
 }
 
-void auth_change(struct auth *a, const struct auth_peer *p, struct str user,
-		 struct str old, struct str new_password, struct auth_answer *out)
+struct auth_call *auth_change(struct auth *a, const struct auth_peer *p, struct str user,
+			      struct str old, struct str new_password)
 {
-	struct question q;
+	/* Not an idle one: asked twice, the second time would find the old password wrong. */
+	struct line *l = line_new();
+	struct wire *m = begin(l, "change", p);
 
-	begin(&q, "change", p);
-	wire_put(&q.m, "user", user);
-	wire_put(&q.m, "password", old);
-	wire_put(&q.m, "new", new_password);
-	/* Asked twice, the second time would find the old password wrong. */
-	q.once = true;
-	ask_once(a, &q, out);
+	wire_put(m, "user", user);
+	wire_put(m, "password", old);
+	wire_put(m, "new", new_password);
+	return call_new(a, l, NEVER_AGAIN, p->end_ms);
 }
 
 /* ---- exchanges --------------------------------------------------------------------- */
 
-/* settle - the exchange lives as long as there are challenges */
-static void settle(struct auth_exchange **x, const struct auth_exchange *now,
-		   const struct auth_answer *out)
+struct auth_call *auth_sasl_begin(struct auth *a, const struct auth_peer *p,
+				  struct str mechanism, const struct str *initial)
 {
-	if (now->fd >= 0 && out->result == AUTH_CHALLENGE) {
-		if (*x == NULL)
-			*x = xalloc(sizeof **x);
-		**x = *now;
-		return;
-	}
-	if (now->fd >= 0)
-		keep_idle(now->auth, now->fd);
-	xfree(x);
-}
+	struct line *l = take_line(a);
+	struct wire *m = begin(l, "sasl", p);
 
-void auth_sasl_begin(struct auth *a, const struct auth_peer *p, struct str mechanism,
-		     const struct str *initial, struct auth_exchange **x,
-		     struct auth_answer *out)
-{
-	struct auth_exchange now = {.auth = a, .end_ms = p->end_ms};
-	struct question q;
-
-	*x = NULL;
-	begin(&q, "sasl", p);
-	wire_put(&q.m, "mechanism", mechanism);
+	wire_put(m, "mechanism", mechanism);
 	if (initial != NULL)
-		wire_put_base64(&q.m, "data", *initial);
-	finish(a, &q, &now.fd, out);
-	settle(x, &now, out);
+		wire_put_base64(m, "data", *initial);
+	return call_new(a, l, BEGINS_EXCHANGE, p->end_ms);
 }
 
-void auth_sasl_step(struct auth_exchange **x, struct str response,
-		    struct auth_answer *out)
+struct auth_call *auth_sasl_step(struct auth_exchange **x, struct str response)
 {
-	struct auth_exchange now = **x;
-	struct question q = {.end_ms = end_of(now.end_ms)};
-	struct wire answer;
-	struct err e = {0};
+	struct auth *a = (*x)->auth;
+	struct line *l = (*x)->line;
+	uint64_t peer_ms = (*x)->peer_ms;
 
-	wire_init(&q.m);
-	wire_init(&answer);
-	wire_put(&q.m, "do", STR("step"));
-	wire_put_base64(&q.m, "data", response);
-	buf_clear(&out->data);
-	if (!wire_finish(&q.m))
-		err_set(&e, ERR_PERM, "5.7.8", "more is said than authd takes");
-	else if (talk(now.fd, &q, &answer, &e) == 0 && take_answer(&answer, out) < 0)
-		err_set(&e, ERR_TEMP, "4.3.0", "authd's answer makes no sense");
-	if (e.class != ERR_NONE) {
-		try_again(out, e.text);
-		if (e.class == ERR_PERM)
-			out->result = AUTH_REFUSED;
-		close(now.fd);
-		now.fd = -1;
-	}
-	settle(x, &now, out);
-	wire_fini(&answer);
-	wire_fini(&q.m);
+	xfree(x);
+	wire_clear(&l->question);
+	wire_put(&l->question, "do", STR("step"));
+	wire_put_base64(&l->question, "data", response);
+	return call_new(a, l, STEP_OF_EXCHANGE, peer_ms);
 }
 
 void auth_sasl_abort(struct auth_exchange **x)
 {
 	if (*x == NULL)
 		return;
-	/* The end of the connection says it. */
-	close((*x)->fd);
+	/* The end of the conversation says it. */
+	line_free(&(*x)->line);
 	xfree(x);
 }

@@ -7,7 +7,8 @@
  * It has no secrets and needs no files, only the channel "auth" (lib/handoff.h).
  *
  * Threads: any number, on one struct auth.  Each question has a connection to authd of its own
- *          while it is being asked; idle ones are kept and used again.
+ *          while it is being asked; idle ones are kept and used again.  Who waits here for
+ *          an answer has passed on (server_pass_on()).
  * Limits:  AUTH_WAIT_MS for an answer, or up to the peer's own end where that is nearer: one
  *          bound for all that it takes to get it.
  * Tests:   t/unit/auth/auth.c
@@ -66,28 +67,43 @@ struct auth_offer {
 	bool password; /* USER and PASS, PLAIN, LOGIN ... */
 	bool apop;
 	char mechanisms[512]; /* "PLAIN SCRAM-SHA-256", for SASL */
+	/* It is the same for all clients; so it is remembered here, until a conversation
+	 * with that authd ends by itself. */
+	bool any_client;
 };
+/* Waits for the answer, if it is not remembered. */
 int auth_ask_offer(struct auth *a, const struct auth_peer *p, struct auth_offer *out,
 		   struct err *e) MUST_USE;
 
-/* `user` as typed. The answer is always filled; AUTH_TRY_AGAIN also when authd is away. */
-void auth_password(struct auth *a, const struct auth_peer *p, struct str user,
-		   struct str password, struct auth_answer *out);
-/* RFC 1939 s7; `challenge` with its brackets, as greeted. */
-void auth_apop(struct auth *a, const struct auth_peer *p, struct str user,
-	       struct str challenge, struct str digest, struct auth_answer *out);
-void auth_change(struct auth *a, const struct auth_peer *p, struct str user,
-		 struct str old, struct str new_password, struct auth_answer *out);
-
-/* A SASL exchange.  `initial` is NULL where the client sent none; *x is NULL when the answer
- * is not AUTH_CHALLENGE. */
+/*
+ * A question that is asked, and its answer is yet to come.  Who has something else to do
+ * waits for auth_call_fd() to be readable, or for AUTH_WAIT_MS, and tries auth_answered();
+ * who has not calls auth_wait().  Both fill `out` and free the call; it is always
+ * answered in the end, with AUTH_TRY_AGAIN also when authd is away.
+ */
+struct auth_call;
+int auth_call_fd(const struct auth_call *c); /* another one after a try */
+/* An exchange of SASL, as long as the answer is AUTH_CHALLENGE; else *x becomes NULL. */
 struct auth_exchange;
-void auth_sasl_begin(struct auth *a, const struct auth_peer *p, struct str mechanism,
-		     const struct str *initial, struct auth_exchange **x,
-		     struct auth_answer *out);
-/* Ends the exchange (*x becomes NULL) unless the answer is AUTH_CHALLENGE. */
-void auth_sasl_step(struct auth_exchange **x, struct str response,
-		    struct auth_answer *out);
+/* False: there is no answer yet.  `x` is for questions of SASL; else it may be NULL. */
+bool auth_answered(struct auth_call **c, struct auth_exchange **x,
+		   struct auth_answer *out) MUST_USE;
+void auth_wait(struct auth_call **c, struct auth_exchange **x, struct auth_answer *out);
+void auth_abandon(struct auth_call **c); /* nobody wants to know any more */
+
+/* `user` as typed. */
+struct auth_call *auth_password(struct auth *a, const struct auth_peer *p,
+				struct str user, struct str password);
+/* RFC 1939 s7; `challenge` with its brackets, as greeted. */
+struct auth_call *auth_apop(struct auth *a, const struct auth_peer *p, struct str user,
+			    struct str challenge, struct str digest);
+struct auth_call *auth_change(struct auth *a, const struct auth_peer *p, struct str user,
+			      struct str old, struct str new_password);
+/* `initial` is NULL where the client sent none. */
+struct auth_call *auth_sasl_begin(struct auth *a, const struct auth_peer *p,
+				  struct str mechanism, const struct str *initial);
+/* *x becomes NULL until the answer is there. */
+struct auth_call *auth_sasl_step(struct auth_exchange **x, struct str response);
 void auth_sasl_abort(struct auth_exchange **x);
 
 #endif

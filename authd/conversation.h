@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * conversation - what is said with authd with authd, from its first question to its end
+ * conversation - what is said with authd, from its first question to its end
  *
  * Limits: CONVERSATION_IDLE_MS between two questions, CONVERSATION_MESSAGE_MS for a whole
  *         one, CONVERSATION_STEP_MS for the next step of an exchange.
@@ -18,7 +18,13 @@ enum {
 	CONVERSATION_STEP_MS = 5 * 60 * 1000,
 };
 
-/* `foreign`: from a socket of auth.listen, not from a service of our own. */
-void conversation_run(struct judge *j, struct conn *c, bool foreign);
+struct conversation;
+
+/* `foreign`: from a socket of auth.listen, not from a service of our own.  Both arguments
+ * live as long as the conversation. */
+struct conversation *conversation_begin(struct judge *j, struct conn *c, bool foreign);
+/* Goes on without waiting for the other end, see struct server; false when it is over. */
+bool conversation_step(struct conversation *v);
+void conversation_end(struct conversation **v);
 
 #endif

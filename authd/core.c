@@ -388,5 +388,7 @@ void core_offer(struct core *c, const struct auth_offer *o)
 	if (o->apop)
 		wire_put(&c->out, "apop", STR("yes"));
 	wire_put(&c->out, "mechanisms", str_of(o->mechanisms));
+	if (o->any_client)
+		wire_put(&c->out, "client", STR("any"));
 	end_answer(c, false);
 }

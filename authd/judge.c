@@ -108,7 +108,7 @@ void judge_offer(struct judge *j, const struct question *q, struct auth_offer *o
 	struct err ignored;
 	size_t n = 0;
 
-	*out = (struct auth_offer){0};
+	*out = (struct auth_offer){.any_client = !rules_ask_client(j->rules)};
 	for (unsigned i = 0; i < MECHANISMS; i++) {
 		if (!judge_has_mechanism(j, q, i, &ignored))
 			continue;

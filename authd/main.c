@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * popstore-authd - glue: arguments, settings, and one thread a conversation
+ * popstore-authd - glue: arguments, settings, and what a connection is to the server
  */
 #include "authd/conversation.h"
 #include "authd/mux_session.h"
@@ -19,14 +19,23 @@
 
 enum protocol { OURS, FOREIGN, SASLAUTHD };
 
-static void serve(struct conn *c, int protocol, void *ctx)
+static bool serve(struct conn *c, int protocol, void *ctx)
 {
 	const struct report *r = ctx;
+	struct conversation *v = c->session;
 
-	if (protocol == SASLAUTHD)
+	if (protocol == SASLAUTHD) { /* one question, one answer */
+		server_pass_on();
 		mux_session_run(r->judge, c);
-	else
-		conversation_run(r->judge, c, protocol == FOREIGN);
+		return false;
+	}
+	if (v == NULL)
+		v = c->session = conversation_begin(r->judge, c, protocol == FOREIGN);
+	if (conversation_step(v))
+		return true;
+	conversation_end(&v);
+	c->session = NULL;
+	return false;
 }
 
 static int enter(void *ctx, struct err *e)
@@ -61,7 +70,7 @@ static int listen_and_serve(struct report *r, struct err *e)
 		.n_listen = countof(listen),
 		.max_connections = (uint32_t)set->auth.max_connections,
 		.idle_ms = CONVERSATION_IDLE_MS,
-		.session = serve, /* nothing can be said to one conversation too many */
+		.step = serve, /* nothing can be said to one conversation too many */
 		.enter = enter,
 		.tick = tick,
 		.tick_ms = REPORT_TICK_MS,

@@ -370,6 +370,14 @@ unsigned rules_mechanisms(const struct rules *r, const struct question *q)
 	return set | rules_default()->mechanisms;
 }
 
+bool rules_ask_client(const struct rules *r)
+{
+	for (size_t i = 0; i < r->n; i++)
+		if (r->v[i].n_clients > 0)
+			return true;
+	return false;
+}
+
 unsigned rules_all_mechanisms(const struct rules *r)
 {
 	unsigned set = rules_default()->mechanisms;

@@ -59,6 +59,8 @@ const struct rule *rules_find(const struct rules *r, const struct question *q,
 			      struct str domain);
 /* The mechanisms that some user may have on this connection. */
 unsigned rules_mechanisms(const struct rules *r, const struct question *q);
+/* Whether anything depends on who the client is. */
+bool rules_ask_client(const struct rules *r);
 /* Those that any rule names, and each source of any, for what has to be loaded. */
 unsigned rules_all_mechanisms(const struct rules *r);
 const struct source *rules_source(const struct rules *r, size_t i); /* NULL: the end */

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 #include "lib/conn_int.h"
 
+#include "lib/server.h"
+
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -74,7 +76,7 @@ static void name_unix(struct conn *c)
 	struct ucred who;
 	socklen_t n = sizeof who;
 
-	c->loopback = true;
+	c->is_unix = c->loopback = true;
 	if (getsockopt(c->fd, SOL_SOCKET, SO_PEERCRED, &who, &n) < 0)
 		snprintf(c->peer, sizeof c->peer, "unix:?");
 	else
@@ -144,37 +146,64 @@ static void set_wait(struct conn *c, int option, uint32_t ms)
 			    .tv_usec = (suseconds_t)(ms % 1000) * 1000};
 
 	setsockopt(c->fd, SOL_SOCKET, option, &t, sizeof t);
-	if (option == SO_RCVTIMEO)
-		c->wait_ms = ms;
 }
 
 void conn_open(struct conn *c, int owned_fd, uint32_t idle_ms)
 {
-	int on = 1;
-
 	must(idle_ms > 0);
 	*c = (struct conn){
 		.fd = owned_fd, .idle_ms = idle_ms, .server = "", .piece = CONN_INPUT};
 	name_peer(c);
 	name_session(c);
-	set_wait(c, SO_RCVTIMEO, idle_ms);
-	set_wait(c, SO_SNDTIMEO, idle_ms);
-	/* Replies are put together by MSG_MORE; what is left must not wait.  Means
-	 * nothing to a Unix socket. */
-	setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-	/* Not xalloc(): zeroing would make pages resident that an idle session
-	 * never touches. */
-	c->in = malloc(CONN_INPUT); /* lint: ok, as said */
-	must(c->in != NULL);
 }
 
 void conn_read_little(struct conn *c, size_t octets)
 {
 	must(c->in_n == 0 && octets <= CONN_INPUT);
 	xfree(&c->in);
-	c->in = malloc(octets); /* lint: ok, as above */
-	must(c->in != NULL);
 	c->piece = octets;
+}
+
+void conn_need_input(struct conn *c)
+{
+	if (c->in != NULL)
+		return;
+	/* Not xalloc(): zeroing would touch pages that little input never does. */
+	c->in = malloc(c->piece); /* lint: ok, as said */
+	must(c->in != NULL);
+}
+
+void conn_wake(struct conn *c, bool announced)
+{
+	c->announced = announced;
+	c->dry = false;
+}
+
+void conn_rest(struct conn *c)
+{
+	if (c->in_n == 0)
+		xfree(&c->in);
+	if (c->rest_until_ms == 0)
+		c->rest_until_ms = clock_ms() + c->idle_ms;
+}
+
+void conn_forgive(struct conn *c)
+{
+	c->rest_until_ms = 0;
+}
+
+uint64_t conn_rest_until(const struct conn *c)
+{
+	uint64_t until = c->rest_until_ms;
+
+	if (c->deadline_ms != 0 && c->deadline_ms < until)
+		until = c->deadline_ms;
+	return c->wake_ms != 0 && c->wake_ms < until ? c->wake_ms : until;
+}
+
+bool conn_is_overdue(const struct conn *c)
+{
+	return c->rest_until_ms != 0 && clock_ms() >= c->rest_until_ms;
 }
 
 void conn_close(struct conn *c)
@@ -250,9 +279,16 @@ static bool aim(struct conn *c)
 
 	if (want == 0)
 		return false;
-	if (want + want / 8 < c->wait_ms || c->wait_ms < want)
+	if (want + want / 8 < c->wait_ms || c->wait_ms < want) {
 		set_wait(c, SO_RCVTIMEO, (uint32_t)want);
+		c->wait_ms = (uint32_t)want;
+	}
 	return true;
+}
+
+static int nothing_now(const struct conn *c, struct err *e)
+{
+	return conn_is_overdue(c) ? conn_timed_out(e) : 0;
 }
 
 /* receive - once, in clear text; with MSG_DONTWAIT it may be that nothing was there */
@@ -260,21 +296,26 @@ static int receive(struct conn *c, int flags, struct err *e)
 {
 	ssize_t n;
 
-	if (!aim(c))
+	if (flags & MSG_DONTWAIT ? conn_is_late(c) : !aim(c))
 		return conn_timed_out(e);
+	conn_need_input(c);
 	do {
 		if (conn_must_end(c))
 			return err_set(e, ERR_PEER, "4.3.2", "interrupted");
+		if (c->dry && flags & MSG_DONTWAIT)
+			return nothing_now(c, e);
 		n = recv(c->fd, c->in, c->piece, flags);
 	} while (n < 0 && errno == EINTR);
 	if (n < 0 && flags & MSG_DONTWAIT && errno == EAGAIN)
-		return 0;
+		return nothing_now(c, e);
 	if (n < 0)
 		return conn_peer_failed(e, "read");
 	if (n == 0)
 		return conn_ended(c, e);
 	if (conn_is_late(c))
 		return conn_timed_out(e);
+	c->rest_until_ms = 0;
+	c->dry = c->announced && (size_t)n < c->piece && !(flags & MSG_PEEK);
 	c->in_at = 0;
 	c->in_n = (size_t)n;
 	return 0;
@@ -292,7 +333,7 @@ static int input(struct conn *c, bool wait, struct str *in, struct err *e)
 {
 	if (c->in_n == 0 && fill(c, wait, e) < 0)
 		return -1;
-	*in = (struct str){c->in + c->in_at, c->in_n};
+	*in = (struct str){c->in_n > 0 ? c->in + c->in_at : "", c->in_n};
 	return 0;
 }
 
@@ -319,6 +360,7 @@ int conn_peek(struct conn *c, struct str *in, struct err *e)
 int conn_skip(struct conn *c, size_t n, struct err *e)
 {
 	must(n <= c->piece);
+	conn_need_input(c);
 	if (recv(c->fd, c->in, n, MSG_DONTWAIT) != (ssize_t)n)
 		return conn_peer_failed(e, "read");
 	return 0;
@@ -340,6 +382,7 @@ void conn_consume_secret(struct conn *c, size_t n)
 void conn_unread(struct conn *c, struct str octets)
 {
 	must(c->in_n == 0 && octets.n <= c->piece);
+	conn_need_input(c);
 	memcpy(c->in, octets.p, octets.n);
 	c->in_at = 0;
 	c->in_n = octets.n;
@@ -365,18 +408,33 @@ bool conn_advance(const struct conn *c, struct conn_progress *p, uint64_t n)
 	return now < p->end_ms;
 }
 
+/* bound - the kernel ends a write that waits for longer than the peer may be silent */
+static void bound(struct conn *c)
+{
+	if (!c->bounded)
+		set_wait(c, SO_SNDTIMEO, c->idle_ms);
+	c->bounded = true;
+}
+
 int conn_write(struct conn *c, struct str out, bool more, struct err *e)
 {
 	struct conn_progress p = {.left = out.n};
+	int flags = MSG_NOSIGNAL | (more ? MSG_MORE : 0);
 
 	if (c->tls != NULL)
 		return conn_tls_write(c, out, more, e);
 	while (p.left > 0) {
+		/* Nearly always there is room, and nothing to be bounded. */
 		ssize_t n = send(c->fd, out.p + (out.n - p.left), p.left,
-				 MSG_NOSIGNAL | (more ? MSG_MORE : 0));
+				 flags | (c->bounded ? 0 : MSG_DONTWAIT));
 
 		if (n < 0 && errno == EINTR)
 			continue;
+		if (n < 0 && errno == EAGAIN && !c->bounded) {
+			server_pass_on();
+			bound(c);
+			continue;
+		}
 		if (n < 0)
 			return conn_peer_failed(e, "write");
 		if (!conn_advance(c, &p, (uint64_t)n))
@@ -393,11 +451,16 @@ int conn_file_short(uint64_t left, struct err *e)
 
 int conn_sendfile(struct conn *c, int fd, off_t offset, uint64_t n, struct err *e)
 {
-	enum { PIECE = 1 << 30 }; /* sendfile(2) moves at most 2^31 octets at a time */
+	/* sendfile(2) moves at most 2^31 octets at a time; a socket that waits for none of
+	 * them has room for so many. */
+	enum { PIECE = 1 << 30, SENT_AT_ONCE = 65536 };
 	struct conn_progress p = {.left = n};
 
 	if (c->tls != NULL)
 		return conn_tls_sendfile(c, fd, offset, n, e);
+	bound(c);
+	if (n > SENT_AT_ONCE)
+		server_pass_on();
 	while (p.left > 0) {
 		ssize_t sent = sendfile(c->fd, fd, &offset,
 					p.left < PIECE ? (size_t)p.left : PIECE);
@@ -429,6 +492,8 @@ int conn_hold(const struct conn *c, uint32_t ms, struct err *e)
 {
 	uint64_t now = clock_ms(), end = now + ms;
 
+	if (ms > 0)
+		server_pass_on();
 	/* In steps, for no event of the socket tells of an interruption at any time. */
 	while (now < end && !atomic_load(&c->interrupted)) {
 		if (conn_is_late(c))
@@ -437,6 +502,16 @@ int conn_hold(const struct conn *c, uint32_t ms, struct err *e)
 		now = clock_ms();
 	}
 	return 0;
+}
+
+bool conn_is_held(const struct conn *c, uint64_t end_ms)
+{
+	return clock_ms() < end_ms && !conn_is_late(c) && !atomic_load(&c->interrupted);
+}
+
+int conn_check_deadline(const struct conn *c, struct err *e)
+{
+	return conn_is_late(c) ? conn_timed_out(e) : 0;
 }
 
 void conn_interrupt(struct conn *c)

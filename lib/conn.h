@@ -42,18 +42,29 @@ enum { CONN_PEER = 64 };
 struct conn {
 	int fd;
 	bool loopback; /* peer is a Unix socket, 127.0.0.0/8 or ::1, over no wire */
-	char peer
-		[CONN_PEER]; /* "192.0.2.7:1234", "[2001:db8::1]:1234" or "unix:1000" (uid) */
-	char sid[16];        /* session id for the log, unique in this process's life */
-	struct str note;     /* what another process handed over with it; borrowed */
+	/* "192.0.2.7:1234", "[2001:db8::1]:1234" or "unix:1000" (uid) */
+	char peer[CONN_PEER];
+	char sid[16]; /* session id for the log, unique in this process's life */
+	/* What another process handed over with it; borrowed, for the first step only. */
+	struct str note;
 	const char *server;   /* the address that it came in by, as bound; "" = unknown */
-	size_t piece;         /* private: octets read at a time */
 	uint64_t deadline_ms; /* monotonic; 0 = none */
-	char *in;             /* CONN_INPUT octets */
+	void *session;        /* of server.step() */
+	uint64_t wake_ms; /* when step() is called at the latest; monotonic, 0 = never */
+	bool is_unix;     /* a Unix socket */
+
+	/* private: */
+	size_t piece; /* octets read at a time */
+	char *in;     /* there while there is input */
 	size_t in_at, in_n;
-	struct tls *tls;               /* private: NULL in clear text */
-	uint32_t idle_ms, wait_ms;     /* private: wished, and set on the socket now */
-	atomic_bool busy, interrupted; /* private */
+	struct tls *tls;        /* NULL in clear text */
+	uint32_t idle_ms;       /* as wished */
+	uint32_t wait_ms;       /* SO_RCVTIMEO now; 0 = not set */
+	bool bounded;           /* SO_SNDTIMEO is set */
+	uint64_t rest_until_ms; /* the end of the peer's silence; 0 = it was just heard */
+	bool announced;         /* whatever comes is, see conn_wake() */
+	bool dry;               /* nothing was left when it was read */
+	atomic_bool busy, interrupted;
 };
 
 /* Takes over `owned_fd`.  idle_ms bounds every single wait for the peer. */
@@ -81,7 +92,8 @@ void conn_deadline(struct conn *c, uint32_t ms);
  */
 int conn_input(struct conn *c, struct str *in, struct err *e) MUST_USE;
 /* The same without waiting: *in is empty when nothing is here yet, or no whole record of
- * TLS.  For who has waited by poll(2).  It does wait where TLS has to write first. */
+ * TLS.  For who has waited by poll(2), or is called again by a server.  It does wait where
+ * TLS has to write first. */
 int conn_input_now(struct conn *c, struct str *in, struct err *e) MUST_USE;
 void conn_consume(struct conn *c, size_t n);
 /* The same for octets that may hold a password: wipes them. */
@@ -114,6 +126,10 @@ int conn_sendfile(struct conn *c, int fd, off_t offset, uint64_t n,
  * when it fails; then nothing more can be said to this peer, not even goodbye.
  */
 int conn_start_tls(struct conn *c, struct tls_context *ctx, struct err *e) MUST_USE;
+/* The same without waiting, for step(): the beginning, and then as much as can be done, until
+ * *done. */
+int conn_begin_tls(struct conn *c, struct tls_context *ctx, struct err *e) MUST_USE;
+int conn_shake_hands(struct conn *c, bool *done, struct err *e) MUST_USE;
 /* Borrowed, for lib/tls.h; NULL in clear text. */
 struct tls *conn_tls(const struct conn *c);
 /* For who waits for c->fd and for something else at a time (a relay): octets are here,
@@ -125,6 +141,9 @@ bool conn_tls_pending(const struct conn *c);
 struct sockaddr_in6;
 void conn_set_peer(struct conn *c, const struct sockaddr_in6 *told);
 
+/* For step(): how long the peer has been silent does not matter. */
+void conn_forgive(struct conn *c);
+
 /* The owner is in the middle of what should be finished before a stop, such as
  * a message after DATA. */
 void conn_busy(struct conn *c, bool busy);
@@ -133,6 +152,10 @@ void conn_busy(struct conn *c, bool busy);
  * would be worth doing, but conn_interrupt() does.  -1 (ERR_PEER) at the deadline: there is no
  * answer. */
 int conn_hold(const struct conn *c, uint32_t ms, struct err *e) MUST_USE;
+/* For step(): whether it has to be so still, up to the moment `end_ms` or the deadline. */
+bool conn_is_held(const struct conn *c, uint64_t end_ms);
+int conn_check_deadline(const struct conn *c,
+			struct err *e) MUST_USE; /* -1: it is past */
 
 /* From any thread, for shutting down: the pending read and later ones report the
  * end of input ("interrupted"); while the owner is busy, only those after it. */

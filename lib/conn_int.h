@@ -15,6 +15,22 @@ struct conn_progress {
 /* Counts what went out; false when the peer takes it too slowly. */
 bool conn_advance(const struct conn *c, struct conn_progress *p, uint64_t n);
 
+/*
+ * For lib/crew.c, before a step.  `announced`: another step follows whatever arrives after
+ * the event that led to this one, the end included; so when a read brings less than it asked
+ * for, the next one need not ask the kernel.
+ */
+void conn_wake(struct conn *c, bool announced);
+/* Between two steps: gives back what an idle connection does not need. */
+void conn_rest(struct conn *c);
+/* Until when the one that rests may wait; from then on conn_input_now() says why not. */
+uint64_t conn_rest_until(const struct conn *c);
+/* It has rested for so long. */
+bool conn_is_overdue(const struct conn *c);
+
+/* Room for c->piece octets. */
+void conn_need_input(struct conn *c);
+
 /* How long the peer may be silent now; 0 when the deadline is past. */
 uint32_t conn_patience(const struct conn *c);
 bool conn_is_late(const struct conn *c); /* the deadline is past */

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "lib/server.h"
 #include "lib/tls_int.h"
 
 /*
@@ -30,7 +31,10 @@ static int wait_for(struct conn *c, enum tls_io what, uint32_t ms, struct err *e
 		.fd = c->fd,
 		.events = what == TLS_IO_WANT_WRITE ? POLLOUT : POLLIN,
 	};
-	int n = ms > 0 ? poll(&p, 1, (int)ms) : 0;
+	int n;
+
+	server_pass_on();
+	n = ms > 0 ? poll(&p, 1, (int)ms) : 0;
 
 	if (n == 0)
 		return conn_timed_out(e);
@@ -48,6 +52,7 @@ int conn_tls_fill(struct conn *c, bool wait, struct err *e)
 
 	if (conn_tls_write(c, STR(""), false, e) < 0)
 		return -1;
+	conn_need_input(c);
 	while (!conn_is_late(c)) {
 		if (conn_must_end(c))
 			return err_set(e, ERR_PEER, "4.3.2", "interrupted");
@@ -60,12 +65,13 @@ int conn_tls_fill(struct conn *c, bool wait, struct err *e)
 			return tls_why(c->tls, "TLS read", e);
 		/* What has to be written first, the socket's input says nothing of. */
 		if (!wait && io == TLS_IO_WANT_READ)
-			return 0;
+			return conn_is_overdue(c) ? conn_timed_out(e) : 0;
 		if (wait_for(c, io, conn_patience(c), e) < 0)
 			return -1;
 	}
 	if (conn_is_late(c))
 		return conn_timed_out(e);
+	c->rest_until_ms = 0;
 	c->in_at = 0;
 	c->in_n = n;
 	return 0;
@@ -221,44 +227,72 @@ int conn_tls_sendfile(struct conn *c, int fd, off_t offset, uint64_t n, struct e
 
 static void drop_input(struct conn *c)
 {
-	explicit_bzero(c->in + c->in_at, c->in_n);
+	if (c->in_n > 0)
+		explicit_bzero(c->in + c->in_at, c->in_n);
 	c->in_n = 0;
 }
 
-static int shake_hands(struct conn *c, struct err *e)
+/* shake - what can be done of it now: *io says what it waits for, if not TLS_IO_DONE */
+static int shake(struct conn *c, enum tls_io *io, struct err *e)
 {
-	for (;;) {
-		enum tls_io io = tls_handshake(c->tls);
-
-		if (io == TLS_IO_DONE)
-			return 0;
-		if (io == TLS_IO_END)
-			return conn_ended(c, e);
-		if (io == TLS_IO_BROKEN)
-			return tls_why(c->tls, "TLS handshake", e);
-		if (wait_for(c, io, conn_patience(c), e) < 0)
-			return -1;
+	*io = tls_handshake(c->tls);
+	if (*io == TLS_IO_DONE) {
+		c->deadline_ms = c->tls->deadline_ms;
+		return 0;
 	}
+	if (*io == TLS_IO_END)
+		return conn_ended(c, e);
+	if (*io == TLS_IO_BROKEN)
+		return tls_why(c->tls, "TLS handshake", e);
+	return conn_is_late(c) ? conn_timed_out(e) : 0;
 }
 
-int conn_start_tls(struct conn *c, struct tls_context *ctx, struct err *e)
+static int break_handshake(struct conn *c)
 {
-	uint64_t deadline_ms = c->deadline_ms;
+	c->deadline_ms = c->tls->deadline_ms;
+	c->tls->broken = true;
+	return -1;
+}
+
+int conn_begin_tls(struct conn *c, struct tls_context *ctx, struct err *e)
+{
 	uint64_t latest_ms = clock_ms() + CONN_HANDSHAKE_MS;
-	int rc;
 
 	must(c->tls == NULL);
 	drop_input(c);
 	if (fcntl(c->fd, F_SETFL, O_NONBLOCK) < 0)
 		return err_sys(e, "socket");
 	c->tls = tls_new(ctx, c->fd);
-	if (deadline_ms == 0 || latest_ms < deadline_ms)
+	c->tls->deadline_ms = c->deadline_ms;
+	if (c->deadline_ms == 0 || latest_ms < c->deadline_ms)
 		c->deadline_ms = latest_ms;
-	rc = shake_hands(c, e);
-	c->deadline_ms = deadline_ms;
-	if (rc < 0)
-		c->tls->broken = true;
-	return rc;
+	return 0;
+}
+
+int conn_shake_hands(struct conn *c, bool *done, struct err *e)
+{
+	enum tls_io io;
+
+	if (shake(c, &io, e) < 0)
+		return break_handshake(c);
+	*done = io == TLS_IO_DONE;
+	return 0;
+}
+
+int conn_start_tls(struct conn *c, struct tls_context *ctx, struct err *e)
+{
+	enum tls_io io;
+
+	if (conn_begin_tls(c, ctx, e) < 0)
+		return -1;
+	for (;;) {
+		if (shake(c, &io, e) < 0)
+			return break_handshake(c);
+		if (io == TLS_IO_DONE)
+			return 0;
+		if (wait_for(c, io, conn_patience(c), e) < 0)
+			return break_handshake(c);
+	}
 }
 
 struct tls *conn_tls(const struct conn *c)

@@ -47,6 +47,7 @@ static const int always[] = {
 	CALL(close), CALL(fstat), CALL(lseek), CALL(dup), CALL(dup2), CALL(dup3),
 	CALL(poll), CALL(ppoll), CALL(select), CALL(pselect6), CALL(epoll_create1),
 	CALL(epoll_ctl), CALL(epoll_wait), CALL(epoll_pwait), CALL(eventfd2), CALL(pipe2),
+	CALL(timerfd_settime),
 };
 
 static const int serve[] = {

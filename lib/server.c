@@ -1,39 +1,28 @@
 /* SPDX-License-Identifier: ISC */
 #include "lib/server.h"
 
+#include "lib/crew.h"
 #include "lib/handoff.h"
 #include "lib/log.h"
 
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
-#include <sys/epoll.h>
 #include <sys/eventfd.h>
-#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define __SANITIZE_ADDRESS__ 1
-#endif
-#endif
-
-#ifdef __SANITIZE_ADDRESS__
-enum { STACK_OCTETS = 1024 * 1024 }; /* red zones make frames many times larger */
-#else
-enum { STACK_OCTETS = 128 * 1024 };
-#endif
-
 enum {
 	LISTEN_MAX = 64,       /* sockets of one process */
-	ACCEPT_BURST = 64,     /* before signals are looked at again */
+	ACCEPT_BURST = 8,      /* before the first of them is served */
 	ACCEPT_PAUSE_MS = 200, /* when the process or the machine is out of descriptors */
 };
 
@@ -44,29 +33,18 @@ struct socket {
 	char name[SERVER_ADDRESS];
 };
 
-struct session {
-	struct conn c;
-	int fd;
-	const struct socket *from;
-	struct buf note;
-	struct run *run;
-	struct session *prev, *next;
-};
-
-/* One server_run(): the main thread's, and what it shares with the sessions. */
+/* One server_run(). */
 struct run {
 	const struct server *s;
+	struct crew *crew;
+	int signals;
+	int pause; /* eventfd: it does not accept any more, for want of descriptors */
+
+	pthread_mutex_t lock; /* of the crew and the main thread */
 	struct socket sockets[LISTEN_MAX];
 	size_t n_sockets;
-	int epoll, signals;
-	bool paused; /* not accepting for want of descriptors */
+	bool open; /* for those who come */
 	uint64_t busy_logged_ms, failed_logged_ms;
-	pthread_attr_t attr;
-
-	int empty; /* eventfd: count has become 0 */
-	pthread_mutex_t lock;
-	struct session *first;
-	size_t count; /* sessions accepted and not ended */
 };
 
 static atomic_bool stopping;
@@ -77,60 +55,6 @@ bool server_stopping(void)
 }
 
 /* ---- sessions ------------------------------------------------------------------ */
-
-static void enlist(struct session *x)
-{
-	struct run *r = x->run;
-
-	pthread_mutex_lock(&r->lock);
-	x->next = r->first;
-	if (x->next != NULL)
-		x->next->prev = x;
-	r->first = x;
-	if (server_stopping()) /* the interrupts went out before we were listed */
-		conn_interrupt(&x->c);
-	pthread_mutex_unlock(&r->lock);
-}
-
-static void unlist(struct session *x)
-{
-	struct run *r = x->run;
-
-	pthread_mutex_lock(&r->lock);
-	if (x->prev != NULL)
-		x->prev->next = x->next;
-	else
-		r->first = x->next;
-	if (x->next != NULL)
-		x->next->prev = x->prev;
-	pthread_mutex_unlock(&r->lock);
-}
-
-static void uncount(struct run *r)
-{
-	pthread_mutex_lock(&r->lock);
-	if (--r->count == 0)
-		must(eventfd_write(r->empty, 1) == 0);
-	pthread_mutex_unlock(&r->lock);
-}
-
-static void *run_session(void *arg)
-{
-	struct session *x = arg;
-	struct run *r = x->run;
-
-	conn_open(&x->c, x->fd, r->s->idle_ms);
-	x->c.note = buf_str(&x->note);
-	x->c.server = x->from->name;
-	enlist(x);
-	r->s->session(&x->c, x->from->protocol, r->s->ctx);
-	unlist(x);
-	conn_close(&x->c);
-	buf_fini(&x->note);
-	xfree(&x);
-	uncount(r);
-	return NULL;
-}
 
 /* once_a_second - keeps a line that strangers can provoke from flooding the log */
 static bool once_a_second(uint64_t *last_ms)
@@ -157,80 +81,64 @@ static void refuse(struct run *r, int fd, const struct socket *from)
 			  kv_u("connections", r->s->max_connections));
 }
 
-static bool take_place(struct run *r)
-{
-	pthread_mutex_lock(&r->lock);
-
-	bool free_place = r->count < r->s->max_connections;
-
-	if (free_place)
-		r->count++;
-	pthread_mutex_unlock(&r->lock);
-	return free_place;
-}
-
 static void start_session(struct run *r, int fd, const struct socket *from,
 			  struct str note)
 {
-	pthread_t thread;
+	const struct crew_guest g = {
+		.fd = fd, .protocol = from->protocol, .note = note, .server = from->name};
 
-	if (!take_place(r)) {
+	if (!crew_take(r->crew, &g))
 		refuse(r, fd, from);
-		return;
-	}
-
-	struct session *x = xalloc(sizeof *x);
-
-	*x = (struct session){.fd = fd, .from = from, .run = r};
-	buf_init(&x->note, HANDOFF_NOTE_MAX);
-	buf_put(&x->note, note);
-	if (pthread_create(&thread, &r->attr, run_session, x) != 0) {
-		buf_fini(&x->note);
-		xfree(&x);
-		uncount(r);
-		refuse(r, fd, from);
-	}
 }
 
-void server_shrink_stack(void)
+void server_watch(struct conn *c, int fd, bool room_too)
 {
-	uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
-	/* A page of distance, for what this function and its callees use. */
-	uintptr_t end = ((uintptr_t)__builtin_frame_address(0) & ~(page - 1)) - page;
-	pthread_attr_t attr;
-	void *base;
-	size_t size;
+	crew_watch(c, fd, room_too);
+}
 
-	if (pthread_getattr_np(pthread_self(), &attr) != 0)
-		return;
-	if (pthread_attr_getstack(&attr, &base, &size) == 0 && end > (uintptr_t)base)
-		madvise(base, end - (uintptr_t)base, MADV_DONTNEED);
-	pthread_attr_destroy(&attr);
+void server_forget(struct conn *c)
+{
+	crew_forget(c);
+}
+
+void server_pass_on(void)
+{
+	crew_pass_on();
 }
 
 /* ---- accepting ------------------------------------------------------------------- */
 
-static void watch(struct run *r, bool on)
+static void open_doors(struct run *r)
 {
-	for (size_t i = 0; i < r->n_sockets; i++) {
-		if (r->sockets[i].over)
-			continue;
+	pthread_mutex_lock(&r->lock);
+	for (size_t i = 0; i < r->n_sockets; i++)
+		if (!r->sockets[i].over)
+			crew_open_door(r->crew, r->sockets[i].fd, i);
+	r->open = true;
+	pthread_mutex_unlock(&r->lock);
+}
 
-		/* One waiting process is woken for a connection, not all of them. */
-		struct epoll_event ev = {.events = EPOLLIN | EPOLLEXCLUSIVE,
-					 .data.ptr = &r->sockets[i]};
+static void close_doors(struct run *r)
+{
+	for (size_t i = 0; r->open && i < r->n_sockets; i++)
+		if (!r->sockets[i].over)
+			crew_close_door(r->crew, r->sockets[i].fd);
+	r->open = false;
+}
 
-		must(epoll_ctl(r->epoll, on ? EPOLL_CTL_ADD : EPOLL_CTL_DEL,
-			       r->sockets[i].fd, &ev) == 0);
-	}
-	r->paused = !on;
+static void shut_doors(struct run *r)
+{
+	pthread_mutex_lock(&r->lock);
+	close_doors(r);
+	pthread_mutex_unlock(&r->lock);
 }
 
 /* Out of descriptors or memory: the connection stays in the queue, so asking again at
  * once would only burn the processor. */
 static void pause_accepting(struct run *r, const struct err *why)
 {
-	watch(r, false);
+	close_doors(r);
+	must(eventfd_write(r->pause, 1) == 0);
 	if (once_a_second(&r->failed_logged_ms))
 		log_event(LOG_LV_ERROR, "server.accept.failed",
 			  kv_s("program", r->s->program), kv_err(why));
@@ -254,7 +162,7 @@ static void take_failed(struct run *r, struct socket *from, const struct err *e)
 		return;
 	}
 	/* The stop will be told to us, too. */
-	must(epoll_ctl(r->epoll, EPOLL_CTL_DEL, from->fd, NULL) == 0);
+	crew_close_door(r->crew, from->fd);
 	from->over = true;
 }
 
@@ -290,12 +198,17 @@ static void accept_some(struct run *r, const struct socket *from)
 	}
 }
 
-static void let_in(struct run *r, struct socket *from)
+/* arrive - somebody is at a door; it may have been closed meanwhile */
+static void arrive(size_t door, void *ctx)
 {
-	if (from->handoff)
-		take_some(r, from);
-	else
-		accept_some(r, from);
+	struct run *r = ctx;
+
+	pthread_mutex_lock(&r->lock);
+	if (r->open && r->sockets[door].handoff)
+		take_some(r, &r->sockets[door]);
+	else if (r->open)
+		accept_some(r, &r->sockets[door]);
+	pthread_mutex_unlock(&r->lock);
 }
 
 static int take_signal(const struct run *r)
@@ -309,24 +222,21 @@ static int take_signal(const struct run *r)
 /* serve - until a signal comes, which it returns */
 static int serve(struct run *r)
 {
-	struct epoll_event ev[16];
+	struct pollfd p[] = {{.fd = r->signals, .events = POLLIN},
+			     {.fd = r->pause, .events = POLLIN}};
+	eventfd_t ignored;
+	int sig = 0;
 
-	for (;;) {
-		int n = epoll_wait(r->epoll, ev, countof(ev),
-				   r->paused ? ACCEPT_PAUSE_MS : -1);
+	while (sig == 0) {
+		/* In a pause, only a signal comes before its end. */
+		bool paused = eventfd_read(r->pause, &ignored) == 0;
 
-		must(n >= 0 || errno == EINTR);
-		for (int i = 0; i < n; i++) {
-			int sig = ev[i].data.ptr == NULL ? take_signal(r) : 0;
-
-			if (sig != 0)
-				return sig;
-			if (ev[i].data.ptr != NULL && !r->paused)
-				let_in(r, ev[i].data.ptr);
-		}
-		if (n == 0 && r->paused)
-			watch(r, true);
+		poll(p, paused ? 1 : 2, paused ? ACCEPT_PAUSE_MS : -1);
+		sig = take_signal(r);
+		if (paused && sig == 0)
+			open_doors(r);
 	}
+	return sig;
 }
 
 /* ---- the tick --------------------------------------------------------------------- */
@@ -407,6 +317,8 @@ static void stop_ticker(struct ticker *t)
 
 static int add_socket(struct run *r, int fd, const struct server_listen *l, struct err *e)
 {
+	int on = 1;
+
 	if (fd < 0)
 		return -1;
 	if (r->n_sockets == LISTEN_MAX) {
@@ -421,8 +333,12 @@ static int add_socket(struct run *r, int fd, const struct server_listen *l, stru
 			     .protocol = l->protocol,
 			     .handoff = l->handoff,
 			     .mute = l->mute};
-	if (!l->handoff)
-		server_address(fd, s->name);
+	if (l->handoff)
+		return 0;
+	server_address(fd, s->name);
+	/* Connections inherit it.  Replies are put together by MSG_MORE; what is left must
+	 * not wait.  Means nothing to a Unix socket. */
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
 	return 0;
 }
 
@@ -469,15 +385,12 @@ static void close_sockets(struct run *r)
 static int open_events(struct run *r, struct err *e)
 {
 	static const int signals[] = {SIGTERM, SIGINT, SIGHUP};
-	struct epoll_event ev = {.events = EPOLLIN, .data.ptr = NULL};
 
 	r->signals = server_signals(signals, countof(signals), e);
 	if (r->signals < 0)
 		return -1;
-	r->epoll = epoll_create1(EPOLL_CLOEXEC);
-	r->empty = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (r->epoll < 0 || r->empty < 0 ||
-	    epoll_ctl(r->epoll, EPOLL_CTL_ADD, r->signals, &ev) < 0)
+	r->pause = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (r->pause < 0)
 		return err_sys(e, "prepare to wait for connections");
 	return 0;
 }
@@ -493,40 +406,22 @@ static void raise_descriptor_limit(void)
 	setrlimit(RLIMIT_NOFILE, &l);
 }
 
-static void for_each_session(struct run *r, void (*what)(struct conn *c))
-{
-	pthread_mutex_lock(&r->lock);
-	for (struct session *x = r->first; x != NULL; x = x->next)
-		what(&x->c);
-	pthread_mutex_unlock(&r->lock);
-}
-
-static size_t sessions(struct run *r)
-{
-	pthread_mutex_lock(&r->lock);
-
-	size_t n = r->count;
-
-	pthread_mutex_unlock(&r->lock);
-	return n;
-}
-
 /* wait_for_sessions - until none is left, `ms` have passed (-1: any time), or, if
  * `or_told`, the process is told to stop */
 static void wait_for_sessions(struct run *r, int ms, bool or_told)
 {
-	struct pollfd p[] = {{.fd = r->empty, .events = POLLIN},
+	struct pollfd p[] = {{.fd = crew_empty_fd(r->crew), .events = POLLIN},
 			     {.fd = r->signals, .events = POLLIN}};
 	uint64_t end = clock_ms() + (uint64_t)ms;
 	eventfd_t ignore;
 
-	while (sessions(r) > 0) {
+	while (crew_count(r->crew) > 0) {
 		uint64_t now = clock_ms();
 
 		if (ms >= 0 && now >= end)
 			return;
 		poll(p, or_told ? 2 : 1, ms < 0 ? -1 : (int)(end - now));
-		eventfd_read(r->empty, &ignore);
+		eventfd_read(crew_empty_fd(r->crew), &ignore);
 
 		int sig = or_told ? take_signal(r) : 0;
 
@@ -540,10 +435,10 @@ static void wait_for_sessions(struct run *r, int ms, bool or_told)
 static void end_sessions(struct run *r)
 {
 	atomic_store(&stopping, true);
-	for_each_session(r, conn_interrupt);
+	crew_each(r->crew, conn_interrupt);
 	wait_for_sessions(r, r->s->grace_ms ? (int)r->s->grace_ms : SERVER_GRACE_MS,
 			  false);
-	for_each_session(r, conn_cut);
+	crew_each(r->crew, conn_cut);
 	wait_for_sessions(r, -1, false);
 }
 
@@ -552,15 +447,22 @@ static int listen_and_serve(struct run *r, struct err *e)
 	struct ticker ticker;
 
 	if (open_events(r, e) < 0 || open_sockets(r, e) < 0 ||
+	    crew_new(r->s, arrive, r, &r->crew, e) < 0 ||
 	    (r->s->enter != NULL && r->s->enter(r->s->ctx, e) < 0) ||
-	    start_ticker(&ticker, r->s, e) < 0)
+	    start_ticker(&ticker, r->s, e) < 0 || crew_begin(r->crew, e) < 0)
 		return -1;
-	watch(r, true);
-	server_notify("READY=1");
 
-	int sig = serve(r);
+	/* Who is told to stop by now takes nobody. */
+	int sig = take_signal(r);
+
+	if (sig == 0)
+		open_doors(r);
+	server_notify("READY=1");
+	if (sig == 0)
+		sig = serve(r);
 
 	server_notify("STOPPING=1");
+	shut_doors(r);
 	turn_away_late(r);
 	close_sockets(r);
 	if (sig == SIGHUP)
@@ -574,24 +476,19 @@ int server_run(const struct server *s, struct err *e)
 {
 	struct run *r = xalloc(sizeof *r);
 
-	*r = (struct run){.s = s, .epoll = -1, .signals = -1, .empty = -1};
+	*r = (struct run){.s = s, .signals = -1, .pause = -1};
+	pthread_mutex_init(&r->lock, NULL);
 	atomic_store(&stopping, false);
 	raise_descriptor_limit();
-	pthread_mutex_init(&r->lock, NULL);
-	pthread_attr_init(&r->attr);
-	must(pthread_attr_setstacksize(&r->attr, STACK_OCTETS) == 0);
-	pthread_attr_setdetachstate(&r->attr, PTHREAD_CREATE_DETACHED);
 
 	int rc = listen_and_serve(r, e);
 
 	close_sockets(r);
-	if (r->epoll >= 0)
-		close(r->epoll);
 	if (r->signals >= 0)
 		close(r->signals);
-	if (r->empty >= 0)
-		close(r->empty);
-	pthread_attr_destroy(&r->attr);
+	if (r->pause >= 0)
+		close(r->pause);
+	crew_free(&r->crew);
 	pthread_mutex_destroy(&r->lock);
 	xfree(&r);
 	return rc;

@@ -4,8 +4,8 @@
  *
  * A service takes its listening sockets from its parent (the LISTEN_FDS
  * protocol of sd_listen_fds(3), which systemd and popstored both speak; sockets
- * are told apart by LISTEN_FDNAMES) or binds them itself, accepts, runs one
- * thread a connection, says READY=1 to NOTIFY_SOCKET, and stops on SIGTERM or
+ * are told apart by LISTEN_FDNAMES) or binds them itself, accepts, has its
+ * threads serve (lib/crew.h), says READY=1 to NOTIFY_SOCKET, and stops on SIGTERM or
  * SIGINT: no new connections, idle ones end, running commands finish.  SIGHUP says
  * that another process takes over: no new connections, and the end when the last
  * session has ended by itself.
@@ -19,8 +19,7 @@
  * at that path is refused).  No host names: which address one means can change.
  *
  * Limits:  max_connections for the process; one more is answered with `busy`
- *          and closed.  Thread stacks are 128 KB, of which an idle POP3 session
- *          touches three pages.
+ *          and closed.  Thread stacks are 128 KB.
  * Logs:    server.busy and server.accept.failed, at most a line a second each: it
  *          is the one that answers there (an exception to lib/log.h's rule).
  * Signals: SIGTERM, SIGINT and SIGHUP are blocked in every thread and SIGPIPE is
@@ -57,6 +56,11 @@ struct server {
 	struct str late;
 	/* Runs one connection from greeting to end; closes nothing. */
 	void (*session)(struct conn *c, int protocol, void *ctx);
+	/* Or, where connections are many and mostly idle: does what can be done without
+	 * waiting for the peer, and returns true to be called again when there are octets
+	 * or the time is up; conn_input_now() has either.  c->session is its own, NULL in
+	 * the beginning; what is there has to be freed before it returns false. */
+	bool (*step)(struct conn *c, int protocol, void *ctx);
 	/* Called once, when all sockets are bound, and before the first thread and the
 	 * first connection: what can be given up then is.  -1 ends it all; may be NULL. */
 	int (*enter)(void *ctx, struct err *e);
@@ -80,9 +84,15 @@ int server_run(const struct server *s, struct err *e);
  * commands should say goodbye. */
 bool server_stopping(void);
 
-/* For a session that has come to a long wait: gives back what its thread's stack has taken
- * below the caller, as by a handshake of TLS. */
-void server_shrink_stack(void);
+/* For step(): octets on `fd`, too, are a reason to call it, and with `room_too` that it can
+ * be written to; until it is closed, or this is called anew. */
+void server_watch(struct conn *c, int fd, bool room_too);
+/* What follows may take long: another thread looks after the other connections.  Any thread;
+ * it costs two wake-ups, so what takes a millisecond at most is not worth it. */
+void server_pass_on(void);
+/* For step(), before the connection's own descriptor goes to another process: what comes
+ * there is nothing to this one any more. */
+void server_forget(struct conn *c);
 
 /* ---- pieces that programs with a loop of their own use --------------------- */
 

@@ -20,9 +20,10 @@
 
 struct tls {
 	SSL *ssl;
-	struct buf held; /* written, but something follows at once: not sent yet */
-	bool broken;     /* nothing more can be said or heard */
-	int sys;         /* errno of what broke it, or 0 */
+	struct buf held;      /* written, but something follows at once: not sent yet */
+	bool broken;          /* nothing more can be said or heard */
+	int sys;              /* errno of what broke it, or 0 */
+	uint64_t deadline_ms; /* the conn's, which waits for the end of the handshake */
 };
 
 enum tls_io {

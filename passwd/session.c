@@ -74,11 +74,13 @@ static void answer_check(struct session *s, const struct auth_answer *a)
 
 static int check(struct session *s, struct err *e)
 {
+	struct auth_call *call;
 	struct auth_answer a;
 	int rc;
 
 	auth_answer_init(&a);
-	auth_password(s->d->auth, &s->peer, poppass_user(s->p), poppass_old(s->p), &a);
+	call = auth_password(s->d->auth, &s->peer, poppass_user(s->p), poppass_old(s->p));
+	auth_wait(&call, NULL, &a);
 	/* A yes comes no sooner than a no, or the time would tell it. */
 	rc = conn_hold(s->conn, a.wait_ms, e);
 	/* Who is known gives way to nobody, in the middle of a change least of all. */
@@ -126,13 +128,15 @@ static void answer_change(struct session *s, const struct auth_answer *a)
  * at once: who asked has proved before who he is. */
 static int change(struct session *s, struct err *e)
 {
+	struct auth_call *call;
 	struct auth_answer a;
 	int rc = 0;
 
 	conn_busy(s->conn, true);
 	auth_answer_init(&a);
-	auth_change(s->d->auth, &s->peer, poppass_user(s->p), poppass_old(s->p),
-		    poppass_new_password(s->p), &a);
+	call = auth_change(s->d->auth, &s->peer, poppass_user(s->p), poppass_old(s->p),
+			   poppass_new_password(s->p));
+	auth_wait(&call, NULL, &a);
 	if (a.result != AUTH_OK)
 		rc = conn_hold(s->conn, a.wait_ms, e);
 	if (rc == 0)

@@ -6,8 +6,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include "lib/handoff.h"
 #include "lib/log.h"
@@ -19,20 +17,39 @@
 
 enum { CERTIFICATE_OCTETS = 4096 };
 
-/* One connection. */
+/* What comes after a step. */
+enum next { NEXT_STEP, NEXT_WAIT, NEXT_END };
+
+/* A connection before login. */
 struct visit {
 	const struct front *front;
 	struct conn *conn;
+	bool tls_first;
+	/* What is to be done: arrive(), shake(), greet(), and then talk(), which a question
+	 * to authd interrupts: hear(), hold_back() */
+	enum next (*phase)(struct visit *v);
+	bool is_in; /* the crowd, at: */
+	struct crowd_place place;
 	struct login *login;
 	struct auth_offer offer;
-	struct capa capa; /* made of the offer */
+	struct capa capa;       /* made of the offer */
+	struct auth_call *call; /* what authd is asked */
 	struct auth_exchange *exchange;
 	char client[CONN_PEER]; /* conn_address() */
 	bool may_name;          /* it may say by XCLIENT for whom it speaks */
 	struct buf exporter, end_point, subject, names;
+	struct auth_answer *held; /* that is not told yet */
 	struct handover handover;
+	int pair; /* after the login, the end of the session's that stays; -1 */
 	struct err end;
 };
+
+static enum next talk(struct visit *v);
+
+static enum next after(int rc)
+{
+	return rc < 0 ? NEXT_END : NEXT_STEP;
+}
 
 /* ---- who asks --------------------------------------------------------------------- */
 
@@ -109,115 +126,203 @@ static void log_failure(const struct visit *v, const struct auth_answer *a)
 		  kv_s("peer", v->conn->peer), kv_s("err", a->why));
 }
 
-static int take_account(struct visit *v, const struct auth_answer *a)
+static void take_account(struct visit *v, const struct auth_answer *a)
 {
 	snprintf(v->handover.account, sizeof v->handover.account, "%s", a->account);
 	snprintf(v->handover.ticket, sizeof v->handover.ticket, "%s", a->ticket);
 	v->handover.uid = a->uid;
 	login_accepted(v->login, buf_str(&a->data));
-	return 0;
 }
 
-/* tell - the login what authd answered, and a yes no sooner than a no, or the time would tell
- * it; why a name was refused, authd has logged */
-static int tell(struct visit *v, const struct auth_answer *a)
+/* tell - the login what authd answered; why a name was refused, authd has logged */
+static void tell(struct visit *v, const struct auth_answer *a)
 {
-	if (conn_hold(v->conn, a->wait_ms, &v->end) < 0)
-		return -1;
 	switch (a->result) {
 	case AUTH_OK:
-		return take_account(v, a);
+		take_account(v, a);
+		return;
 	case AUTH_CHALLENGE:
 		login_challenge(v->login, buf_str(&a->data));
-		return 0;
+		return;
 	case AUTH_EXPIRED:
 		login_expired(v->login);
-		return 0;
+		return;
 	case AUTH_TRY_AGAIN:
 		log_failure(v, a);
 		login_try_again(v->login);
-		return 0;
+		return;
 	case AUTH_REFUSED:
 	case AUTH_REJECTED:
 		break;
 	}
 	login_refused(v->login);
-	return 0;
 }
 
-static void ask(struct visit *v, const struct login_question *q, struct auth_answer *a)
+static void let_go(struct visit *v)
+{
+	if (v->held != NULL)
+		auth_answer_fini(v->held);
+	xfree(&v->held);
+	v->conn->wake_ms = 0;
+}
+
+/* hold_back - an answer, as conn_hold() does: a yes no sooner than a no, or the time would
+ * tell it */
+static enum next hold_back(struct visit *v)
+{
+	if (conn_is_held(v->conn, v->conn->wake_ms))
+		return NEXT_WAIT;
+	if (conn_check_deadline(v->conn, &v->end) < 0)
+		return NEXT_END;
+	tell(v, v->held);
+	let_go(v);
+	v->phase = talk;
+	return NEXT_STEP;
+}
+
+static void begin_to_hold(struct visit *v, struct auth_answer *a)
+{
+	v->held = xalloc(sizeof *v->held);
+	*v->held = *a;
+	auth_answer_init(a);
+	v->conn->wake_ms = clock_ms() + v->held->wait_ms;
+	v->phase = hold_back;
+}
+
+static enum next take_answer(struct visit *v, struct auth_answer *a)
+{
+	v->phase = talk;
+	if (a->wait_ms > 0)
+		begin_to_hold(v, a);
+	else
+		tell(v, a);
+	return NEXT_STEP;
+}
+
+/* wait_for_authd - it may be another conversation than before */
+static enum next wait_for_authd(struct visit *v)
+{
+	int fd = auth_call_fd(v->call);
+
+	if (fd < 0) /* there is an answer: that there is none */
+		return NEXT_STEP;
+	server_watch(v->conn, fd, false);
+	return NEXT_WAIT;
+}
+
+static enum next hear(struct visit *v)
+{
+	struct conn *c = v->conn;
+	struct auth_answer a;
+	enum next next = NEXT_END;
+
+	auth_answer_init(&a);
+	if (auth_answered(&v->call, &v->exchange, &a)) {
+		c->wake_ms = 0;
+		next = take_answer(v, &a);
+	} else if (conn_check_deadline(c, &v->end) == 0) {
+		next = wait_for_authd(v);
+	}
+	auth_answer_fini(&a);
+	return next;
+}
+
+static struct auth_call *ask(struct visit *v, const struct login_question *q)
 {
 	struct auth_peer p = asker(v);
+	struct auth *auth = v->front->auth;
 
 	switch (q->kind) {
 	case LOGIN_PASSWORD:
-		auth_password(v->front->auth, &p, q->user, q->proof, a);
-		break;
+		return auth_password(auth, &p, q->user, q->proof);
 	case LOGIN_APOP:
-		auth_apop(v->front->auth, &p, q->user, q->challenge, q->proof, a);
-		break;
+		return auth_apop(auth, &p, q->user, q->challenge, q->proof);
 	case LOGIN_SASL:
-		auth_sasl_begin(v->front->auth, &p, q->mechanism,
-				q->has_proof ? &q->proof : NULL, &v->exchange, a);
-		break;
+		return auth_sasl_begin(auth, &p, q->mechanism,
+				       q->has_proof ? &q->proof : NULL);
 	case LOGIN_SASL_STEP:
-		auth_sasl_step(&v->exchange, q->proof, a);
-		break;
+	default:
+		return auth_sasl_step(&v->exchange, q->proof);
 	}
 }
 
-static int check(struct visit *v)
+static enum next check(struct visit *v)
 {
 	struct login_question q = login_question(v->login);
-	struct auth_answer a;
-	int rc;
 
-	auth_answer_init(&a);
-	ask(v, &q, &a);
-	rc = tell(v, &a);
-	auth_answer_fini(&a);
-	return rc;
+	v->call = ask(v, &q);
+	v->conn->wake_ms = clock_ms() + AUTH_WAIT_MS;
+	v->phase = hear;
+	return wait_for_authd(v);
 }
 
 /* ---- TLS -------------------------------------------------------------------------- */
 
-static int begin_tls(struct visit *v)
-{
-	struct tls *t;
+static enum next greet(struct visit *v);
 
-	if (conn_start_tls(v->conn, v->front->tls, &v->end) < 0)
-		return -1;
-	t = conn_tls(v->conn);
+static void take_bindings(struct visit *v)
+{
+	struct tls *t = conn_tls(v->conn);
+
 	tls_get_binding(t, TLS_EXPORTER, &v->exporter);
 	tls_get_binding(t, TLS_SERVER_END_POINT, &v->end_point);
 	tls_get_client(t, &v->subject, &v->names);
-	return 0;
+}
+
+/* tls_begun - within a conversation */
+static enum next tls_begun(struct visit *v)
+{
+	if (ask_offer(v) < 0)
+		return NEXT_END;
+	v->capa.apop = false; /* its challenge came in clear */
+	login_tls_begun(v->login, &v->capa);
+	v->phase = talk;
+	return NEXT_STEP;
+}
+
+static enum next shake(struct visit *v)
+{
+	bool done;
+
+	if (conn_shake_hands(v->conn, &done, &v->end) < 0)
+		return NEXT_END;
+	if (!done)
+		return NEXT_WAIT;
+	take_bindings(v);
+	if (v->login != NULL)
+		return tls_begun(v);
+	v->phase = greet;
+	return NEXT_STEP;
+}
+
+static int begin_tls(struct visit *v)
+{
+	v->phase = shake;
+	return conn_begin_tls(v->conn, v->front->tls, &v->end);
 }
 
 static int stls(struct visit *v)
 {
-	if (flush(v, false) < 0 || begin_tls(v) < 0 || ask_offer(v) < 0)
-		return -1;
-	v->capa.apop = false; /* its challenge came in clear */
-	login_tls_begun(v->login, &v->capa);
-	return 0;
+	return flush(v, false) < 0 ? -1 : begin_tls(v);
 }
 
 /* ---- the conversation -------------------------------------------------------------- */
 
-/* read_some - waits when nothing is there, and says what is to be said before */
-static int read_some(struct visit *v)
+/* read_some - before there is a wait, what is to be said is said */
+static enum next read_some(struct visit *v)
 {
 	struct str in;
 
 	if (!conn_has_input(v->conn) && flush(v, false) < 0)
-		return -1;
-	if (conn_input(v->conn, &in, &v->end) < 0)
-		return -1;
+		return NEXT_END;
+	if (conn_input_now(v->conn, &in, &v->end) < 0)
+		return NEXT_END;
+	if (in.n == 0)
+		return NEXT_WAIT;
 	conn_consume_secret(v->conn, login_feed(v->login, in));
 	if (v->exchange != NULL && !login_exchanging(v->login))
 		auth_sasl_abort(&v->exchange);
-	return 0;
+	return NEXT_STEP;
 }
 
 /* rename_client - and what is offered to whom it speaks for now */
@@ -238,31 +343,6 @@ static int rename_client(struct visit *v)
 	return 0;
 }
 
-/* step - 0: there is more to do; 1: it is known who is there */
-static int step(struct visit *v)
-{
-	switch (login_want(v->login)) {
-	case LOGIN_WANT_INPUT:
-		return read_some(v);
-	case LOGIN_WANT_WRITE:
-		return flush(v, false);
-	case LOGIN_WANT_CHECK:
-		return check(v);
-	case LOGIN_WANT_TLS:
-		return stls(v);
-	case LOGIN_WANT_PEER:
-		return rename_client(v);
-	case LOGIN_WANT_HAND_OVER:
-		/* The answer to PASS follows at once. */
-		return flush(v, true) < 0 ? -1 : 1;
-	case LOGIN_WANT_CLOSE:
-		break;
-	}
-	if (flush(v, false) < 0)
-		return -1;
-	return err_set(&v->end, ERR_PEER, "4.0.0", "said goodbye");
-}
-
 /* make_challenge - RFC 1939 s7: never the same again, and nobody can guess it */
 static void make_challenge(const struct visit *v, struct buf *out)
 {
@@ -271,32 +351,6 @@ static void make_challenge(const struct visit *v, struct buf *out)
 	must(getrandom(random, sizeof random, 0) == sizeof random);
 	buf_printf(out, "<%" PRIx64 ".%" PRIx64 "@%s>", random[0], random[1],
 		   v->front->set->hostname);
-}
-
-static int converse(struct visit *v)
-{
-	struct buf challenge;
-	int rc;
-
-	if (ask_offer(v) < 0) {
-		log_event(LOG_LV_ERROR, "pop3.login.failed", kv_s("sid", v->conn->sid),
-			  kv_s("peer", v->conn->peer), kv_err(&v->end));
-		return say_why_not(v,
-				   STR("-ERR [SYS/TEMP] cannot check passwords now, "
-				       "try again later\r\n"),
-				   "authd is away");
-	}
-	buf_init(&challenge, 400);
-	if (v->capa.apop)
-		make_challenge(v, &challenge);
-	v->login =
-		login_new(str_of(v->front->set->hostname), buf_str(&challenge), &v->capa);
-	buf_fini(&challenge);
-	do
-		rc = step(v);
-	while (rc == 0);
-	auth_sasl_abort(&v->exchange);
-	return rc < 0 ? -1 : 0;
 }
 
 /* ---- the hand-over ------------------------------------------------------------------ */
@@ -320,132 +374,242 @@ static int write_note(struct visit *v, struct buf *note)
 	return err_set(&v->end, ERR_TEMP, "4.3.0", "no note can be made of the login");
 }
 
-/* give - the socket itself, or under TLS one end of *pair */
-static int give(struct visit *v, int *pair, struct str note)
+/* give - the socket itself, or under TLS one end of a pair */
+static int give(struct visit *v, struct str note)
 {
 	int sessions = v->front->sessions;
 	uint64_t end = v->conn->deadline_ms;
 
-	if (conn_tls(v->conn) == NULL)
+	if (conn_tls(v->conn) == NULL) {
+		server_forget(v->conn);
 		return handoff_give(sessions, v->conn->fd, note, end, &v->end);
-	*pair = handoff_ask(sessions, note, end, &v->end);
-	return *pair < 0 ? -1 : 0;
+	}
+	v->pair = handoff_ask(sessions, note, end, &v->end);
+	return v->pair < 0 ? -1 : 0;
 }
 
-static int hand_over(struct visit *v, int *pair)
+static enum next hand_over(struct visit *v)
 {
 	struct buf note;
 	int rc;
 
+	/* Before the connection is another process's, too: nobody may cut it then. */
+	v->is_in = false;
+	if (crowd_leave(v->front->crowd, &v->place, &v->end) < 0)
+		return NEXT_END;
+	/* The answer to PASS follows at once. */
+	if (flush(v, true) < 0)
+		return NEXT_END;
 	/* From now on a stop must not touch the socket: it is another process's, too. */
 	conn_busy(v->conn, conn_tls(v->conn) == NULL);
 	buf_init(&note, HANDOFF_NOTE_MAX);
 	rc = write_note(v, &note);
 	if (rc == 0)
-		rc = give(v, pair, buf_str(&note));
+		rc = give(v, buf_str(&note));
 	buf_fini(&note);
 	if (rc == 0) {
 		conn_consume(v->conn, v->handover.unread.n);
-		return 0;
+		return NEXT_END;
 	}
 	/* The channel is closed when popstored stops. */
 	log_event(v->end.sys == EPIPE ? LOG_LV_INFO : LOG_LV_ERROR,
 		  "pop3.handover.failed", kv_s("sid", v->conn->sid),
 		  kv_s("account", v->handover.account), kv_err(&v->end));
-	return say_why_not(v, STR("-ERR [SYS/TEMP] no session now, try again later\r\n"),
-			   "no session");
+	return after(
+		say_why_not(v, STR("-ERR [SYS/TEMP] no session now, try again later\r\n"),
+			    "no session"));
 }
 
-/* ---- a connection -------------------------------------------------------------------- */
+/* ---- the conversation, again ------------------------------------------------------- */
 
-static int let_in(struct visit *v, struct crowd_place *place)
+static enum next talk(struct visit *v)
+{
+	switch (login_want(v->login)) {
+	case LOGIN_WANT_INPUT:
+		return read_some(v);
+	case LOGIN_WANT_WRITE:
+		return after(flush(v, false));
+	case LOGIN_WANT_CHECK:
+		return check(v);
+	case LOGIN_WANT_TLS:
+		return after(stls(v));
+	case LOGIN_WANT_PEER:
+		return after(rename_client(v));
+	case LOGIN_WANT_HAND_OVER:
+		return hand_over(v);
+	case LOGIN_WANT_CLOSE:
+		break;
+	}
+	if (flush(v, false) == 0)
+		err_set(&v->end, ERR_PEER, "4.0.0", "said goodbye");
+	return NEXT_END;
+}
+
+static enum next no_authd(struct visit *v)
+{
+	log_event(LOG_LV_ERROR, "pop3.login.failed", kv_s("sid", v->conn->sid),
+		  kv_s("peer", v->conn->peer), kv_err(&v->end));
+	return after(say_why_not(
+		v, STR("-ERR [SYS/TEMP] cannot check passwords now, try again later\r\n"),
+		"authd is away"));
+}
+
+static enum next greet(struct visit *v)
+{
+	struct buf challenge;
+
+	if (ask_offer(v) < 0)
+		return no_authd(v);
+	buf_init(&challenge, 400);
+	if (v->capa.apop)
+		make_challenge(v, &challenge);
+	v->login =
+		login_new(str_of(v->front->set->hostname), buf_str(&challenge), &v->capa);
+	buf_fini(&challenge);
+	v->phase = talk;
+	return NEXT_STEP;
+}
+
+/* ---- who comes ----------------------------------------------------------------------- */
+
+static int let_in(struct visit *v)
 {
 	bool counted = !v->may_name &&
 		       (!v->conn->loopback || v->front->set->pop3.count_loopback);
-	enum crowd_verdict verdict = crowd_enter(
-		v->front->crowd, counted ? str_of(v->client) : STR(""), v->conn, place);
+	enum crowd_verdict verdict =
+		crowd_enter(v->front->crowd, counted ? str_of(v->client) : STR(""),
+			    v->conn, &v->place);
 
-	if (verdict == CROWD_IN)
+	v->is_in = verdict == CROWD_IN;
+	if (v->is_in)
 		return 0;
 	return err_set(&v->end, ERR_PEER, "4.3.2", "%s", crowd_why(verdict));
 }
 
-static int log_in(struct visit *v, bool tls_first, int *pair)
+static enum next arrive(struct visit *v)
 {
-	struct crowd_place place;
+	const struct settings *set = v->front->set;
 	struct err ignore;
-	int rc;
 
-	if (let_in(v, &place) < 0) {
-		if (!tls_first)
+	if (conn_read_proxy(v->conn, &set->pop3.proxy_networks, &v->end) < 0)
+		return NEXT_END;
+	/* Whom the proxy speaks for, not the proxy. */
+	v->may_name = network_list_has_peer(&set->pop3.xclient_networks, v->conn->peer);
+	conn_address(v->conn, v->client);
+	if (let_in(v) < 0) {
+		if (!v->tls_first)
 			(void)!conn_write(v->conn,
 					  STR("-ERR [SYS/TEMP] too many connections, "
 					      "try again later\r\n"),
 					  false, &ignore);
-		return -1;
+		return NEXT_END;
 	}
-	conn_deadline(v->conn, (uint32_t)(v->front->set->pop3.login_timeout_s * 1000));
-	rc = tls_first ? begin_tls(v) : 0;
-	if (rc == 0)
-		rc = converse(v);
-	/* Before the connection is another process's, too: nobody may cut it then. */
-	if (crowd_leave(v->front->crowd, &place, &v->end) < 0)
-		rc = -1;
-	if (rc == 0)
-		rc = hand_over(v, pair);
-	conn_deadline(v->conn, 0);
-	login_free(&v->login);
-	return rc;
+	conn_deadline(v->conn, (uint32_t)(set->pop3.login_timeout_s * 1000));
+	if (v->tls_first)
+		return after(begin_tls(v));
+	v->phase = greet;
+	return NEXT_STEP;
 }
 
-static void visit_open(struct visit *v, const struct front *f, struct conn *c)
+/* ---- a connection -------------------------------------------------------------------- */
+
+static struct visit *visit_new(const struct front *f, struct conn *c, bool tls_first)
 {
-	*v = (struct visit){.front = f, .conn = c};
+	struct visit *v = xalloc(sizeof *v);
+
+	*v = (struct visit){.front = f,
+			    .conn = c,
+			    .tls_first = tls_first,
+			    .phase = arrive,
+			    .pair = -1};
 	conn_read_little(c, HANDOVER_UNREAD);
 	buf_init(&v->exporter, TLS_BINDING_MAX);
 	buf_init(&v->end_point, TLS_BINDING_MAX);
 	buf_init(&v->subject, CERTIFICATE_OCTETS);
 	buf_init(&v->names, CERTIFICATE_OCTETS);
+	return v;
 }
 
-static void visit_close(struct visit *v)
+static void visit_free(struct visit **out)
 {
+	struct visit *v = *out;
+
+	auth_abandon(&v->call);
+	auth_sasl_abort(&v->exchange);
+	let_go(v);
+	conn_deadline(v->conn, 0);
+	login_free(&v->login);
+	if (v->is_in)
+		(void)!crowd_leave(v->front->crowd, &v->place, &v->end);
 	buf_fini(&v->exporter);
 	buf_fini(&v->end_point);
 	buf_fini(&v->subject);
 	buf_fini(&v->names);
+	xfree(out);
 }
 
-static bool run_login(const struct front *f, struct conn *c, bool tls_first, int *pair)
-{
-	struct visit v;
-	int rc;
+/* What a connection is in this process: first a visit, then, under TLS, a relay. */
+struct guest {
+	struct visit *visit;
+	struct relay *relay;
+	bool room_too; /* what the relay waits for besides octets */
+};
 
-	visit_open(&v, f, c);
-	rc = conn_read_proxy(c, &f->set->pop3.proxy_networks, &v.end);
-	if (rc == 0) {
-		/* Whom the proxy speaks for, not the proxy. */
-		v.may_name =
-			network_list_has_peer(&f->set->pop3.xclient_networks, c->peer);
-		conn_address(c, v.client);
-		rc = log_in(&v, tls_first, pair);
-	}
-	if (rc < 0) /* most of these are probes and port scans */
+/* end_visit - what a login needs is no burden to a relay */
+static void end_visit(struct guest *g, struct conn *c)
+{
+	int pair = g->visit->pair;
+
+	if (g->visit->end.class != ERR_NONE) /* most of these are probes and port scans */
 		log_event(LOG_LV_DEBUG, "pop3.connection", kv_s("sid", c->sid),
-			  kv_s("peer", c->peer), kv_s("end", v.end.text));
-	visit_close(&v);
-	return rc == 0;
+			  kv_s("peer", c->peer), kv_s("end", g->visit->end.text));
+	visit_free(&g->visit);
+	if (pair < 0)
+		return;
+	g->relay = relay_new(c, pair);
+	server_watch(c, pair, false);
 }
 
-void front_run(const struct front *f, struct conn *c, bool tls_first)
+static bool relay(struct guest *g, struct conn *c)
 {
-	struct err end = {0};
-	int pair = -1;
+	bool room_too = g->room_too;
+	struct err ignored;
+	int pair;
 
-	/* In a function of its own: what a login needs is no burden to a relay. */
-	if (!run_login(f, c, tls_first, &pair) || pair < 0)
-		return;
-	server_shrink_stack();
-	relay_run(c, pair, &end);
-	close(pair);
+	if (!relay_step(g->relay, &ignored))
+		return false;
+	pair = relay_pair(g->relay, &g->room_too);
+	if (g->room_too != room_too)
+		server_watch(c, pair, g->room_too);
+	return true;
+}
+
+/* guest_step - false when there is nothing left of it */
+static bool guest_step(struct guest *g, struct conn *c)
+{
+	enum next next = NEXT_STEP;
+
+	while (g->visit != NULL && next == NEXT_STEP)
+		next = g->visit->phase(g->visit);
+	if (next == NEXT_WAIT)
+		return true;
+	if (g->visit != NULL)
+		end_visit(g, c);
+	return g->relay != NULL && relay(g, c);
+}
+
+bool front_step(const struct front *f, struct conn *c, bool tls_first)
+{
+	struct guest *g = c->session;
+
+	if (g == NULL) {
+		g = c->session = xalloc(sizeof *g);
+		g->visit = visit_new(f, c, tls_first);
+	}
+	if (guest_step(g, c))
+		return true;
+	relay_free(&g->relay);
+	xfree(&g);
+	c->session = NULL;
+	return false;
 }

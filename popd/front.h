@@ -32,7 +32,8 @@ struct front {
 	int sessions; /* the giving end of "session" */
 };
 
-/* `tls_first`: the client begins with TLS and not with a greeting in clear. */
-void front_run(const struct front *f, struct conn *c, bool tls_first);
+/* See struct server's step().  `tls_first`: the client begins with TLS and not with a
+ * greeting in clear. */
+bool front_step(const struct front *f, struct conn *c, bool tls_first);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * popstore-pop3d - glue: arguments, settings, and one thread a connection
+ * popstore-pop3d - glue: arguments, settings, and what a connection is to the server
  *
  * One program, two roles.  With --login it talks to clients that have not logged in, and
  * goes on as the TLS end of those that have; without, it serves those that have.
@@ -51,20 +51,33 @@ static int believe(const struct sessions *s, struct conn *c, struct handover *h,
 	return err_set(e, ERR_TEMP, "4.7.0", "the ticket is forged, or void by now");
 }
 
-static void serve(struct conn *c, int protocol UNUSED, void *ctx)
+/* begin - NULL: there is no session */
+static struct session *begin(const struct sessions *s, struct conn *c)
 {
-	const struct sessions *s = ctx;
 	struct handover h;
 	struct err e, ignore;
 
-	if (believe(s, c, &h, &e) < 0) {
-		log_event(LOG_LV_ERROR, "pop3.handover.failed", kv_s("sid", c->sid),
-			  kv_s("account", h.account), kv_err(&e));
-		(void)!conn_write(c, STR(LATE), false, &ignore);
-		return;
+	if (believe(s, c, &h, &e) == 0) {
+		conn_unread(c, h.unread);
+		return session_begin(s->store, c, &h);
 	}
-	conn_unread(c, h.unread);
-	session_run(s->store, c, &h);
+	log_event(LOG_LV_ERROR, "pop3.handover.failed", kv_s("sid", c->sid),
+		  kv_s("account", h.account), kv_err(&e));
+	(void)!conn_write(c, STR(LATE), false, &ignore);
+	return NULL;
+}
+
+static bool serve(struct conn *c, int protocol UNUSED, void *ctx)
+{
+	struct session *x = c->session;
+
+	if (x == NULL)
+		x = c->session = begin(ctx, c);
+	if (x == NULL || session_step(x))
+		return x != NULL;
+	session_end(&x);
+	c->session = NULL;
+	return false;
 }
 
 static int read_key(struct ticket_key *key, struct err *e)
@@ -102,7 +115,7 @@ static int run_sessions(const struct settings *set, struct err *e)
 	server.n_listen = 1;
 	server.max_connections = (uint32_t)set->pop3.max_connections;
 	server.late = STR(LATE);
-	server.session = serve;
+	server.step = serve;
 	server.enter = enter_session;
 	server.ctx = &s;
 	if (store_probe(s.store, doubt, e) == 0)
@@ -115,9 +128,9 @@ static int run_sessions(const struct settings *set, struct err *e)
 
 enum { CLEAR_FIRST, TLS_FIRST };
 
-static void greet(struct conn *c, int protocol, void *ctx)
+static bool greet(struct conn *c, int protocol, void *ctx)
 {
-	front_run(ctx, c, protocol == TLS_FIRST);
+	return front_step(ctx, c, protocol == TLS_FIRST);
 }
 
 static int enter_login(void *ctx, struct err *e)
@@ -154,7 +167,7 @@ static int serve_logins(struct front *f, struct err *e)
 	server.listen = listen;
 	server.n_listen = countof(listen);
 	server.max_connections = max_connections(set);
-	server.session = greet;
+	server.step = greet;
 	server.enter = enter_login;
 	server.ctx = f;
 	return server_run(&server, e);

@@ -2,17 +2,32 @@
 #include "popd/relay.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 struct relay {
 	struct conn *conn;
 	int pair;
 	bool client_says, session_says; /* its direction is open */
 	bool full;                      /* the session reads nothing more now */
-	struct err *end;
 };
+
+struct relay *relay_new(struct conn *c, int owned_pair)
+{
+	struct relay *r = xalloc(sizeof *r);
+
+	*r = (struct relay){
+		.conn = c, .pair = owned_pair, .client_says = true, .session_says = true};
+	return r;
+}
+
+void relay_free(struct relay **r)
+{
+	if (*r != NULL)
+		close((*r)->pair);
+	xfree(r);
+}
 
 /* ---- from the client to the session ---------------------------------------------- */
 
@@ -36,20 +51,24 @@ static void push(struct relay *r, struct str in)
 	}
 }
 
-static void hear_client(struct relay *r)
+/* hear_client - once; true when there may be more of it, and room for it */
+static bool hear_client(struct relay *r)
 {
+	struct err ignored;
 	struct str in;
 
-	if (conn_input_now(r->conn, &in, r->end) < 0)
+	r->full = false;
+	if (conn_input_now(r->conn, &in, &ignored) < 0)
 		client_is_silent(r);
 	else if (in.n > 0)
 		push(r, in);
+	return r->client_says && !r->full && in.n > 0;
 }
 
 /* ---- from the session to the client ---------------------------------------------- */
 
 /* pass_on - one piece; false when nothing more is there now */
-static bool pass_on(struct relay *r, char *piece)
+static bool pass_on(struct relay *r, char *piece, struct err *end)
 {
 	ssize_t n = recv(r->pair, piece, RELAY_PIECE, MSG_DONTWAIT);
 
@@ -60,56 +79,39 @@ static bool pass_on(struct relay *r, char *piece)
 		return false;
 	}
 	conn_busy(r->conn, true); /* there is a session, which ends by itself */
-	if (conn_write(r->conn, (struct str){piece, (size_t)n}, false, r->end) < 0) {
+	if (conn_write(r->conn, (struct str){piece, (size_t)n}, false, end) < 0) {
 		r->session_says = r->client_says = false;
 		return false;
 	}
-	return n == RELAY_PIECE;
+	return true;
 }
 
-static void hear_session(struct relay *r)
+static void hear_session(struct relay *r, struct err *end)
 {
 	char *piece = malloc(RELAY_PIECE); /* lint: ok, xalloc() would touch all of it */
 
 	must(piece != NULL);
-	while (pass_on(r, piece))
+	while (pass_on(r, piece, end))
 		;
 	free(piece);
 }
 
 /* ---- both ------------------------------------------------------------------------- */
 
-/* turn - waits until one of them has something, and does it */
-static void turn(struct relay *r)
+bool relay_step(struct relay *r, struct err *end)
 {
-	bool at_hand = r->client_says && !r->full && conn_tls_pending(r->conn);
-	struct pollfd p[] = {
-		{.fd = r->client_says && !conn_has_input(r->conn) ? r->conn->fd : -1,
-		 .events = POLLIN},
-		{.fd = r->pair, .events = (short)(POLLIN | (r->full ? POLLOUT : 0))},
-	};
+	bool more;
 
-	if (poll(p, countof(p), at_hand ? 0 : -1) < 0) {
-		must(errno == EINTR);
-		return;
-	}
-	if (p[1].revents & (POLLIN | POLLHUP | POLLERR))
-		hear_session(r);
-	if (p[1].revents & POLLOUT)
-		r->full = false;
-	if (r->client_says && !r->full &&
-	    (at_hand || p[0].revents || p[1].revents & POLLOUT))
-		hear_client(r);
+	conn_forgive(r->conn);
+	do {
+		hear_session(r, end);
+		more = r->session_says && r->client_says && hear_client(r);
+	} while (more);
+	return r->session_says;
 }
 
-void relay_run(struct conn *c, int pair, struct err *end)
+int relay_pair(const struct relay *r, bool *room_too)
 {
-	struct relay r = {.conn = c,
-			  .pair = pair,
-			  .client_says = true,
-			  .session_says = true,
-			  .end = end};
-
-	while (r.session_says)
-		turn(&r);
+	*room_too = r->full;
+	return r->pair;
 }

@@ -23,8 +23,15 @@
 
 enum { RELAY_PIECE = 16384 };
 
-/* Until the session has said its last word, or the client cannot be reached: then *end says
- * why.  `pair` stays open. */
-void relay_run(struct conn *c, int pair, struct err *end);
+struct relay;
+
+struct relay *relay_new(struct conn *c, int owned_pair);
+void relay_free(struct relay **r);
+
+/* Passes on what is there; false when the session has said its last word, or the client
+ * cannot be reached: then *end says why. */
+bool relay_step(struct relay *r, struct err *end);
+/* It goes on when this can be read, and if *room_too, when it can be written to. */
+int relay_pair(const struct relay *r, bool *room_too);
 
 #endif

@@ -16,9 +16,9 @@
 struct session {
 	struct store *store;
 	struct conn *conn;
-	const struct handover *from;
 	struct account account;
 	struct capa capa;
+	char *mechanisms; /* of capa */
 	struct maildrop *maildrop;
 	struct pop3 *pop3;
 	struct message *message; /* the one being sent, or the last one */
@@ -26,10 +26,13 @@ struct session {
 	struct err end; /* why it ended, for the log */
 };
 
+/* What comes after a step. */
+enum next { NEXT_STEP, NEXT_WAIT, NEXT_END };
+
 static void log_trouble(const struct session *s, const char *event, const struct err *e)
 {
 	log_event(LOG_LV_ERROR, event, kv_s("sid", s->conn->sid),
-		  kv_s("account", s->from->account), kv_err(e));
+		  kv_s("account", s->account.name.s), kv_err(e));
 }
 
 /* ---- the maildrop ------------------------------------------------------------------ */
@@ -79,16 +82,18 @@ static int no_maildrop(struct session *s, const struct err *why)
 }
 
 /* find_account - of the incarnation that logged in, and not one that was made meanwhile */
-static int find_account(struct session *s)
+static int find_account(struct session *s, const struct handover *h)
 {
 	struct err e = {0};
 	struct name name;
 	bool found = false;
 
-	if (name_read(str_of(s->from->account), &name) &&
-	    account_find(s->store, &name, &s->account, &found, &e) < 0)
-		return no_maildrop(s, &e);
-	if (found && s->account.uid == s->from->uid)
+	if (name_read(str_of(h->account), &name)) {
+		s->account.name = name; /* for the log */
+		if (account_find(s->store, &name, &s->account, &found, &e) < 0)
+			return no_maildrop(s, &e);
+	}
+	if (found && s->account.uid == h->uid)
 		return 0;
 	err_set(&e, ERR_PERM, "5.2.1", "the account is not there any more");
 	return no_maildrop(s, &e);
@@ -138,22 +143,26 @@ static int flush(struct session *s, bool more)
 	return 0;
 }
 
-/* read_some - waits when nothing is there, and says what is to be said before */
-static int read_some(struct session *s)
+/* read_some - before there is a wait, what is to be said is said */
+static enum next read_some(struct session *s)
 {
 	struct str in;
 
 	message_close(&s->message);
 	if (!conn_has_input(s->conn)) {
 		if (flush(s, false) < 0)
-			return -1;
-		if (server_stopping())
-			return err_set(&s->end, ERR_PEER, "4.3.2", "stopped");
+			return NEXT_END;
+		if (server_stopping()) {
+			err_set(&s->end, ERR_PEER, "4.3.2", "stopped");
+			return NEXT_END;
+		}
 	}
-	if (conn_input(s->conn, &in, &s->end) < 0)
-		return -1;
+	if (conn_input_now(s->conn, &in, &s->end) < 0)
+		return NEXT_END;
+	if (in.n == 0)
+		return NEXT_WAIT;
 	conn_consume(s->conn, pop3_feed(s->pop3, in));
-	return 0;
+	return NEXT_STEP;
 }
 
 /* ---- messages --------------------------------------------------------------------------- */
@@ -199,8 +208,8 @@ static bool for_now(const struct err *e)
 static void unreadable(struct session *s, const struct err *e)
 {
 	log_event(LOG_LV_ERROR, "pop3.message.unreadable", kv_s("sid", s->conn->sid),
-		  kv_s("account", s->from->account), kv_s("id", id_print(entry(s)->id).c),
-		  kv_err(e));
+		  kv_s("account", s->account.name.s),
+		  kv_s("id", id_print(entry(s)->id).c), kv_err(e));
 }
 
 static int open_message(struct session *s)
@@ -269,7 +278,11 @@ static int read_part(struct session *s)
 static int commit(struct session *s)
 {
 	struct err e = {0};
-	int rc = maildrop_commit(s->maildrop, &e);
+	int rc;
+
+	if (maildrop_removes_any(s->maildrop))
+		server_pass_on();
+	rc = maildrop_commit(s->maildrop, &e);
 
 	if (rc < 0)
 		log_trouble(s, "pop3.commit.failed", &e);
@@ -283,59 +296,85 @@ static int commit(struct session *s)
 	return 0;
 }
 
-/* step - 0: there is more to do */
-static int step(struct session *s, enum pop3_want want)
+static enum next after(int rc)
+{
+	return rc < 0 ? NEXT_END : NEXT_STEP;
+}
+
+static enum next step(struct session *s, enum pop3_want want)
 {
 	switch (want) {
 	case POP3_WANT_INPUT:
 		return read_some(s);
 	case POP3_WANT_WRITE:
-		return flush(s, false);
+		return after(flush(s, false));
 	case POP3_WANT_OPEN:
-		return open_message(s);
+		return after(open_message(s));
 	case POP3_WANT_BODY:
-		return send_body(s);
+		return after(send_body(s));
 	case POP3_WANT_PART:
-		return read_part(s);
+		return after(read_part(s));
 	case POP3_WANT_COMMIT:
-		return commit(s);
+		return after(commit(s));
 	case POP3_WANT_CLOSE:
 		break;
 	}
 	if (s->end.class == ERR_NONE)
 		err_set(&s->end, ERR_PEER, "4.0.0", "too many errors");
-	return flush(s, false) < 0 ? -1 : 1;
+	(void)!flush(s, false);
+	return NEXT_END;
 }
 
-static void converse(struct session *s)
+static void greet(struct session *s)
 {
 	size_t n = maildrop_count(s->maildrop);
 
 	s->pop3 = pop3_new(&s->capa, n > 0 ? maildrop_entry(s->maildrop, 0) : NULL, n);
-	while (step(s, pop3_want(s->pop3)) == 0)
-		;
-	message_close(&s->message);
 }
 
-void session_run(struct store *store, struct conn *c, const struct handover *h)
+struct session *session_begin(struct store *store, struct conn *c,
+			      const struct handover *h)
 {
-	struct session s = {.store = store, .conn = c, .from = h};
+	struct session *s = xalloc(sizeof *s);
+
+	s->store = store;
+	s->conn = c;
+	s->mechanisms = xstrdup(h->mechanisms);
+	s->idle_ms = (uint32_t)(store_settings(store)->pop3.idle_timeout_s * 1000);
+	s->capa =
+		(struct capa){.plaintext = h->plaintext,
+			      .tls = h->tls,
+			      .login_delay_s = store_settings(store)->pop3.login_delay_s,
+			      .mechanisms = s->mechanisms};
+	if (find_account(s, h) == 0 && open_maildrop(s) == 0)
+		greet(s);
+	return s;
+}
+
+bool session_step(struct session *s)
+{
+	enum next next = s->pop3 != NULL ? NEXT_STEP : NEXT_END;
+
+	while (next == NEXT_STEP)
+		next = step(s, pop3_want(s->pop3));
+	return next == NEXT_WAIT;
+}
+
+void session_end(struct session **out)
+{
+	struct session *s = *out;
 	struct pop3_counts counts = {0};
 
-	s.idle_ms = (uint32_t)(store_settings(store)->pop3.idle_timeout_s * 1000);
-	s.capa = (struct capa){.plaintext = h->plaintext,
-			       .tls = h->tls,
-			       .login_delay_s = store_settings(store)->pop3.login_delay_s,
-			       .mechanisms = h->mechanisms};
-	if (find_account(&s) == 0 && open_maildrop(&s) == 0) {
-		converse(&s);
-		counts = pop3_counts(s.pop3);
-	}
-	maildrop_close(&s.maildrop);
-	pop3_free(&s.pop3);
-	log_event(LOG_LV_INFO, "pop3.session", kv_s("sid", c->sid),
-		  kv_s("account", h->account), kv_s("peer", c->peer),
-		  kv_s("tls", h->tls ? "yes" : "no"), kv_u("retrieved", counts.retrieved),
-		  kv_u("removed", counts.removed), kv_u("octets", counts.octets),
-		  kv_s("end", s.end.text));
+	if (s->pop3 != NULL)
+		counts = pop3_counts(s->pop3);
+	message_close(&s->message);
+	maildrop_close(&s->maildrop);
+	pop3_free(&s->pop3);
+	log_event(LOG_LV_INFO, "pop3.session", kv_s("sid", s->conn->sid),
+		  kv_s("account", s->account.name.s), kv_s("peer", s->conn->peer),
+		  kv_s("tls", s->capa.tls ? "yes" : "no"),
+		  kv_u("retrieved", counts.retrieved), kv_u("removed", counts.removed),
+		  kv_u("octets", counts.octets), kv_s("end", s->end.text));
+	xfree(&s->mechanisms);
+	xfree(out);
 }

@@ -17,8 +17,15 @@
 #include "popd/handover.h"
 
 struct store;
+struct session;
 
-/* `c` is what a login process handed over, and `h` what it said of it. */
-void session_run(struct store *store, struct conn *c, const struct handover *h);
+/* `c` is what a login process handed over, and lives as long as the session; `h` is what was
+ * said of it. */
+struct session *session_begin(struct store *store, struct conn *c,
+			      const struct handover *h);
+/* Goes on without waiting for the client, see struct server; false when it is over. */
+bool session_step(struct session *s);
+/* Writes the log's line. */
+void session_end(struct session **s);
 
 #endif

@@ -602,7 +602,7 @@ static int update(struct maildrop *m, struct err *e)
 	return rc;
 }
 
-static bool removes_any(const struct maildrop *m)
+bool maildrop_removes_any(const struct maildrop *m)
 {
 	for (size_t i = 0; i < m->n; i++)
 		if (m->entries[i].removed)
@@ -620,7 +620,7 @@ int maildrop_commit(struct maildrop *m, struct err *e)
 	int rc = update(m, e);
 
 	/* On a disk that takes no writes: a read mark is not worth failing for. */
-	return rc < 0 && !removes_any(m) ? 0 : rc;
+	return rc < 0 && !maildrop_removes_any(m) ? 0 : rc;
 }
 
 /* ---- for the rest of the store --------------------------------------------------------------- */

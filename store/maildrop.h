@@ -68,6 +68,8 @@ int maildrop_touch(struct maildrop *m, struct err *e);
  * `popstore check` finds), for one line in the log.
  */
 int maildrop_commit(struct maildrop *m, struct err *e);
+/* A commit would remove something, and so would wait for the disk. */
+bool maildrop_removes_any(const struct maildrop *m);
 
 /* ---- one line from the delivery side ------------------------------------------- */
 

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* hot_retr - the same message by POP3, again and again (t/bench/lib/hot.h) */
+#include <poll.h>
+
 #include "lib/conn.h"
 #include "popd/session.h"
 #include "store/account.h"
@@ -20,6 +22,7 @@ static void client(int fd)
 static int server(struct store *s, struct conn *c, struct err *e)
 {
 	struct handover h = {.account = HOT_USER, .loopback = true};
+	struct session *x;
 	struct account a;
 	struct name name;
 	bool found;
@@ -30,7 +33,10 @@ static int server(struct store *s, struct conn *c, struct err *e)
 	if (!found)
 		return err_set(e, ERR_PERM, "5.1.1", "there is no " HOT_USER);
 	h.uid = a.uid;
-	session_run(s, c, &h);
+	x = session_begin(s, c, &h);
+	while (session_step(x))
+		poll(&(struct pollfd){.fd = c->fd, .events = POLLIN}, 1, -1);
+	session_end(&x);
 	return 0;
 }
 

@@ -149,7 +149,7 @@ def read_callgrind(text):
 
 def instructions(server):
     for what, program, function in (("delivery", "hot_delivery", "channel_session"),
-                                    ("RETR", "hot_retr", "session_run")):
+                                    ("RETR", "hot_retr", "session_step")):
         few = callgrind(server, program, function, FEW)
         many = callgrind(server, program, function, MANY)
         for i, unit in enumerate(("instructions", "allocations")):

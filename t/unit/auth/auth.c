@@ -154,10 +154,19 @@ static struct auth_answer *again(struct fake *f)
 	return &f->out;
 }
 
+/* answered - waits for it; *x is the exchange, if any */
+static enum auth_result answered(struct fake *f, struct auth_call *call,
+				 struct auth_exchange **x)
+{
+	auth_wait(&call, x, again(f));
+	assert_null(call);
+	return f->out.result;
+}
+
 static enum auth_result ask(struct fake *f)
 {
-	auth_password(f->auth, &peer, STR("alice"), STR("a\nb%"), again(f));
-	return f->out.result;
+	return answered(f, auth_password(f->auth, &peer, STR("alice"), STR("a\nb%")),
+			NULL);
 }
 
 static void a_question_is_answered(void **state)
@@ -272,8 +281,11 @@ static void who_hears_nothing_asks_no_second_time(void **state)
 			assert_int_equal(ask(&f), AUTH_REFUSED);
 		begun = clock_ms();
 		impatient.end_ms = begun + 200;
-		auth_password(f.auth, &impatient, STR("a"), STR("b"), again(&f));
-		assert_int_equal(f.out.result, AUTH_TRY_AGAIN);
+		assert_int_equal(
+			answered(&f,
+				 auth_password(f.auth, &impatient, STR("a"), STR("b")),
+				 NULL),
+			AUTH_TRY_AGAIN);
 		assert_string_equal(f.out.why, "authd does not answer in time");
 		assert_true(clock_ms() >= impatient.end_ms);
 		assert_true(clock_ms() - begun < AUTH_WAIT_MS / 2);
@@ -298,10 +310,10 @@ static void a_step_has_the_end_of_its_exchange(void **state)
 	(void)state;
 	begin(&f, answers, countof(answers));
 	impatient.end_ms = begun + 200;
-	auth_sasl_begin(f.auth, &impatient, STR("X"), NULL, &x, again(&f));
-	assert_int_equal(f.out.result, AUTH_CHALLENGE);
-	auth_sasl_step(&x, STR("1"), again(&f));
-	assert_int_equal(f.out.result, AUTH_TRY_AGAIN);
+	assert_int_equal(
+		answered(&f, auth_sasl_begin(f.auth, &impatient, STR("X"), NULL), &x),
+		AUTH_CHALLENGE);
+	assert_int_equal(answered(&f, auth_sasl_step(&x, STR("1")), &x), AUTH_TRY_AGAIN);
 	assert_null(x);
 	assert_true(clock_ms() - begun < AUTH_WAIT_MS / 2);
 	end(&f);
@@ -318,8 +330,10 @@ static void a_change_is_asked_once(void **state)
 	/* The conversation with the answer to this stays, and is not used for that. */
 	ask(&f);
 	shutdown(f.give, SHUT_RDWR);
-	auth_change(f.auth, &peer, STR("a"), STR("b"), STR("c"), again(&f));
-	assert_int_equal(f.out.result, AUTH_TRY_AGAIN);
+	assert_int_equal(
+		answered(&f, auth_change(f.auth, &peer, STR("a"), STR("b"), STR("c")),
+			 NULL),
+		AUTH_TRY_AGAIN);
 	assert_int_equal(ask(&f), AUTH_OK);
 	end(&f);
 }
@@ -335,14 +349,13 @@ static void an_exchange_has_steps(void **state)
 
 	(void)state;
 	begin(&f, answers, countof(answers));
-	auth_sasl_begin(f.auth, &peer, STR("X"), &initial, &x, again(&f));
-	assert_int_equal(f.out.result, AUTH_CHALLENGE);
+	assert_int_equal(
+		answered(&f, auth_sasl_begin(f.auth, &peer, STR("X"), &initial), &x),
+		AUTH_CHALLENGE);
 	assert_string_equal(buf_cstr(&f.out.data), "foo");
-	auth_sasl_step(&x, STR("1"), again(&f));
-	assert_int_equal(f.out.result, AUTH_CHALLENGE);
+	assert_int_equal(answered(&f, auth_sasl_step(&x, STR("1")), &x), AUTH_CHALLENGE);
 	assert_int_equal(f.out.data.n, 0);
-	auth_sasl_step(&x, STR(""), again(&f));
-	assert_int_equal(f.out.result, AUTH_OK);
+	assert_int_equal(answered(&f, auth_sasl_step(&x, STR("")), &x), AUTH_OK);
 	assert_string_equal(buf_cstr(&f.out.data), "bar");
 	assert_string_equal(f.out.account, "a@b");
 	assert_null(x);
@@ -362,8 +375,8 @@ static void an_aborted_exchange_leaves_nothing(void **state)
 
 	(void)state;
 	begin(&f, answers, countof(answers));
-	auth_sasl_begin(f.auth, &peer, STR("X"), NULL, &x, again(&f));
-	assert_int_equal(f.out.result, AUTH_CHALLENGE);
+	assert_int_equal(answered(&f, auth_sasl_begin(f.auth, &peer, STR("X"), NULL), &x),
+			 AUTH_CHALLENGE);
 	auth_sasl_abort(&x);
 	assert_null(x);
 	assert_int_equal(ask(&f), AUTH_REFUSED);
@@ -389,16 +402,103 @@ static void an_offer_is_read(void **state)
 	end(&f);
 }
 
+static void an_answer_may_come_later(void **state)
+{
+	static const char *const pieces[] = {"answer ok\nacc", "ount a@b\nui", "d 7\n\n"};
+	struct auth_exchange *x = NULL;
+	struct auth_call *call;
+	struct fake f = {.plays = false};
+	struct err e;
+	int fd;
+
+	(void)state;
+	buf_init(&f.questions, 1 << 20);
+	auth_answer_init(&f.out);
+	assert_int_equal(handoff_pair(&f.give, &f.take, &e), 0);
+	f.auth = auth_new(f.give);
+	call = auth_password(f.auth, &peer, STR("alice"), STR("x"));
+	fd = take_conversation(&f);
+	assert_true(hear(&f, fd));
+	for (size_t i = 0; i < countof(pieces); i++) {
+		assert_false(auth_answered(&call, &x, &f.out));
+		must(write(fd, pieces[i], strlen(pieces[i])) ==
+		     (ssize_t)strlen(pieces[i]));
+	}
+	assert_true(auth_answered(&call, &x, &f.out));
+	assert_null(call);
+	assert_int_equal(f.out.result, AUTH_OK);
+	assert_int_equal(f.out.uid, 7);
+
+	/* What is abandoned is no answer to the next question. */
+	call = auth_password(f.auth, &peer, STR("alice"), STR("x"));
+	assert_true(hear(&f, fd));
+	auth_abandon(&call);
+	assert_false(hear(&f, fd));
+	close(fd);
+	call = auth_password(f.auth, &peer, STR("alice"), STR("x"));
+	fd = take_conversation(&f);
+	assert_true(hear(&f, fd));
+	/* authd dies: a conversation that was new is not begun again. */
+	close(fd);
+	assert_int_equal(answered(&f, call, NULL), AUTH_TRY_AGAIN);
+	end(&f);
+}
+
+static const struct auth_peer plain = {
+	.service = "pop3", .sid = "s1", .client = "192.0.2.7", .server = "192.0.2.1:110"};
+
+/* From an authd that says so, an offer is remembered, for those whom it fits, until that
+ * authd is gone. */
+static void an_offer_for_all_is_remembered(void **state)
+{
+	static const char *const answers[] = {
+		"answer offer\nmechanisms A\nclient any\n\n",
+		"answer offer\nmechanisms B\nclient any\n\n", /* to who has TLS */
+		"answer offer\nmechanisms C\nclient any\n\n", /* and a certificate */
+		NULL,
+		"answer refused\n\n",
+		"answer offer\nmechanisms D\n\n",
+		"answer offer\nmechanisms E\n\n",
+	};
+	struct auth_peer other = plain, secure = plain, shown = plain;
+	const struct {
+		const struct auth_peer *peer;
+		const char *mechanisms; /* NULL: a password is asked about instead */
+	} turns[] = {{&plain, "A"},  {&other, "A"}, {&secure, "B"}, {&plain, "A"},
+		     {&secure, "B"}, {&shown, "C"}, {&plain, "A"},  {&plain, NULL},
+		     {&plain, "D"},  {&plain, "E"}};
+	struct auth_offer offer;
+	struct fake f;
+	struct err e;
+
+	(void)state;
+	begin(&f, answers, countof(answers));
+	other.client = "2001:db8::1";
+	secure.tls = shown.tls = true;
+	shown.certificate_names = STR("email a\n");
+	for (size_t i = 0; i < countof(turns); i++) {
+		if (turns[i].mechanisms == NULL) {
+			assert_int_equal(ask(&f), AUTH_REFUSED);
+			continue;
+		}
+		assert_int_equal(auth_ask_offer(f.auth, turns[i].peer, &offer, &e), 0);
+		assert_string_equal(offer.mechanisms, turns[i].mechanisms);
+	}
+	end(&f);
+}
+
 static void too_much_is_refused_without_asking(void **state)
 {
 	static char big[WIRE_MAX];
+	struct auth_call *call;
 	struct auth_answer out;
 	struct auth *a = auth_new(-1);
 
 	(void)state;
 	memset(big, 'a', sizeof big);
 	auth_answer_init(&out);
-	auth_password(a, &peer, STR("a"), (struct str){big, sizeof big}, &out);
+	call = auth_password(a, &peer, STR("a"), (struct str){big, sizeof big});
+	auth_wait(&call, NULL, &out);
 	assert_int_equal(out.result, AUTH_REFUSED);
 	auth_answer_fini(&out);
 	auth_free(&a);
@@ -416,7 +516,9 @@ int main(void)
 		cmocka_unit_test(a_change_is_asked_once),
 		cmocka_unit_test(an_exchange_has_steps),
 		cmocka_unit_test(an_aborted_exchange_leaves_nothing),
+		cmocka_unit_test(an_answer_may_come_later),
 		cmocka_unit_test(an_offer_is_read),
+		cmocka_unit_test(an_offer_for_all_is_remembered),
 		cmocka_unit_test(too_much_is_refused_without_asking),
 	};
 

@@ -64,7 +64,7 @@ static char letter(enum core_want want)
 
 static void reply(struct core *c)
 {
-	static const struct auth_offer offer = {true, false, "PLAIN"};
+	static const struct auth_offer offer = {true, false, "PLAIN", true};
 	enum core_want want = core_want(c);
 	struct auth_answer a;
 
@@ -188,8 +188,9 @@ static void answers_are_written(void **state)
 
 	feed_all(c, STR("do offer\n" PEER "\n"));
 	reply(c);
-	assert_string_equal(buf_cstr(core_output(c)),
-			    "answer offer\npassword yes\nmechanisms PLAIN\n\n");
+	assert_string_equal(
+		buf_cstr(core_output(c)),
+		"answer offer\npassword yes\nmechanisms PLAIN\nclient any\n\n");
 	auth_answer_fini(&a);
 	core_free(&c);
 }

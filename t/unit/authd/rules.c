@@ -224,6 +224,23 @@ static void what_has_to_be_loaded_is_told(void **state)
 	rules_free(&r);
 }
 
+static void who_asks_the_client_is_told(void **state)
+{
+	struct rules *r;
+	struct err e;
+
+	(void)state;
+	assert_int_equal(make(site, countof(site), &r, &e), 0);
+	assert_true(rules_ask_client(r));
+	rules_free(&r);
+	assert_int_equal(make(site, 1, &r, &e), 0);
+	assert_false(rules_ask_client(r));
+	rules_free(&r);
+	assert_int_equal(make(NULL, 0, &r, &e), 0);
+	assert_false(rules_ask_client(r));
+	rules_free(&r);
+}
+
 static void without_rules_it_is_the_secret(void **state)
 {
 	struct question q = {.service = "pop3", .client = "", .server = ""};
@@ -247,6 +264,7 @@ int main(void)
 		cmocka_unit_test(an_address_has_many_spellings),
 		cmocka_unit_test(what_a_late_name_may_have_is_offered),
 		cmocka_unit_test(what_has_to_be_loaded_is_told),
+		cmocka_unit_test(who_asks_the_client_is_told),
 		cmocka_unit_test(without_rules_it_is_the_secret),
 	};
 

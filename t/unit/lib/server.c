@@ -7,6 +7,7 @@
 
 #include "lib/handoff.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -21,6 +22,9 @@
 #include <unistd.h>
 
 #include <cmocka.h>
+
+/* Most tests run twice. */
+static bool by_steps;
 
 struct fixture {
 	char dir[32], path[48], notify_path[48];
@@ -55,6 +59,95 @@ static void session(struct conn *c, int protocol, void *ctx UNUSED)
 	}
 	if (server_stopping() && conn_write(c, STR("bye\n"), false, &e) < 0)
 		return;
+}
+
+/* The same by steps.  Besides, "W" holds its thread until another octet comes, "N" naps, "P"
+ * has an octet come by another descriptor, and who is silent for too long is told so. */
+struct stepping {
+	int pair[2]; /* -1: not yet */
+};
+
+static int command(struct conn *c, struct stepping *x, struct str in, struct err *e)
+{
+	switch (in.p[0]) {
+	case 'B':
+	case 'E':
+		conn_busy(c, in.p[0] == 'B');
+		break;
+	case 'W':
+		conn_consume(c, in.n);
+		if (conn_input(c, &in, e) < 0)
+			return -1;
+		break;
+	case 'N':
+		c->wake_ms = clock_ms() + 20;
+		break;
+	case 'P':
+		must(socketpair(AF_UNIX, SOCK_STREAM, 0, x->pair) == 0);
+		server_watch(c, x->pair[0], false);
+		must(write(x->pair[1], "!", 1) == 1);
+		break;
+	default:
+		break;
+	}
+	if (conn_write(c, in, false, e) < 0)
+		return -1;
+	conn_consume(c, in.n);
+	return 0;
+}
+
+/* act - 1: there is nothing more to do now */
+static int act(struct conn *c, struct stepping *x, struct err *e)
+{
+	struct str in;
+	char octet;
+
+	if (c->wake_ms != 0 && clock_ms() >= c->wake_ms) {
+		c->wake_ms = 0;
+		return conn_write(c, STR("awake\n"), false, e);
+	}
+	if (x->pair[0] >= 0 && recv(x->pair[0], &octet, 1, MSG_DONTWAIT) == 1)
+		return conn_write(c, (struct str){&octet, 1}, false, e);
+	if (server_stopping() && !atomic_load(&c->busy))
+		return -1;
+	if (conn_input_now(c, &in, e) < 0)
+		return -1;
+	return in.n == 0 ? 1 : command(c, x, in, e);
+}
+
+static struct stepping *begin(struct conn *c, int protocol)
+{
+	struct stepping *x = xalloc(sizeof *x);
+	char hello[64];
+	struct err e;
+
+	*x = (struct stepping){{-1, -1}};
+	snprintf(hello, sizeof hello, "hello %d\n" STR_FMT, protocol, STR_ARG(c->note));
+	(void)!conn_write(c, str_of(hello), false, &e);
+	return x;
+}
+
+static bool step(struct conn *c, int protocol, void *ctx UNUSED)
+{
+	struct stepping *x = c->session ? c->session : begin(c, protocol);
+	struct err e = {0};
+	int rc;
+
+	c->session = x;
+	do
+		rc = act(c, x, &e);
+	while (rc == 0);
+	if (rc > 0)
+		return true;
+	if (server_stopping() || e.sys == ETIMEDOUT)
+		(void)!conn_write(c, server_stopping() ? STR("bye\n") : STR("late\n"),
+				  false, &e);
+	if (x->pair[0] >= 0) {
+		close(x->pair[0]);
+		close(x->pair[1]);
+	}
+	xfree(&x);
+	return false;
 }
 
 static void child(struct fixture *f, int log)
@@ -173,7 +266,8 @@ static struct fixture fixture(uint32_t max_connections)
 				      .idle_ms = 60000,
 				      .busy = STR("busy\n"),
 				      .late = STR("late\n"),
-				      .session = session}};
+				      .session = by_steps ? NULL : session,
+				      .step = by_steps ? step : NULL}};
 }
 
 static void idle_sessions_end_at_once(void **state UNUSED)
@@ -336,7 +430,7 @@ static void out_of_descriptors(void **state UNUSED)
 	int held[16];
 	size_t n = 0;
 
-	f.max_fd = 14;
+	f.max_fd = 18;
 	start(&f);
 	for (; n < countof(held); n++) /* more than fit in any case */
 		held[n] = dial(&f);
@@ -463,6 +557,168 @@ static void a_closed_channel_is_left_alone(void **state UNUSED)
 	close(f.take);
 }
 
+/* ---- by steps ----------------------------------------------------------------- */
+
+static void silence_has_an_end(void **state UNUSED)
+{
+	struct fixture f = fixture(10);
+
+	f.s.idle_ms = 50;
+	start(&f);
+
+	int a = dial(&f);
+
+	expect(a, "hello 7\n");
+	expect(a, "late\n");
+	expect_end(a);
+	kill(f.pid, SIGTERM);
+	assert_int_equal(finish(&f), 0);
+}
+
+static void a_nap_has_an_end(void **state UNUSED)
+{
+	struct fixture f = fixture(10);
+
+	start(&f);
+
+	int a = dial(&f);
+
+	expect(a, "hello 7\n");
+	assert_int_equal(write(a, "N", 1), 1);
+	expect(a, "N");
+	expect(a, "awake\n");
+	assert_int_equal(write(a, "x", 1), 1);
+	expect(a, "x");
+	close(a);
+	kill(f.pid, SIGTERM);
+	assert_int_equal(finish(&f), 0);
+}
+
+static void another_descriptor_is_watched(void **state UNUSED)
+{
+	struct fixture f = fixture(10);
+
+	start(&f);
+
+	int a = dial(&f);
+
+	expect(a, "hello 7\n");
+	assert_int_equal(write(a, "P", 1), 1);
+	expect(a, "P!");
+	close(a);
+	kill(f.pid, SIGTERM);
+	assert_int_equal(finish(&f), 0);
+}
+
+/* threads - of the server */
+static unsigned threads(const struct fixture *f)
+{
+	char name[64], line[256];
+	unsigned n = 0;
+	FILE *status;
+
+	snprintf(name, sizeof name, "/proc/%d/status", (int)f->pid);
+	status = fopen(name, "r");
+	assert_non_null(status);
+	while (fgets(line, sizeof line, status) != NULL)
+		if (strncmp(line, "Threads:", 8) == 0)
+			n = (unsigned)strtoul(line + 8, NULL, 10);
+	fclose(status);
+	return n;
+}
+
+enum { MANY = 200, HELD = 40 };
+
+static void who_is_idle_holds_no_thread(void **state UNUSED)
+{
+	struct fixture f = fixture(MANY);
+	int a[MANY];
+
+	start(&f);
+	for (size_t i = 0; i < MANY; i++)
+		a[i] = dial(&f);
+	for (size_t i = 0; i < MANY; i++)
+		expect(a[i], "hello 7\n");
+	for (size_t i = 0; i < MANY; i++) {
+		assert_int_equal(write(a[i], "x", 1), 1);
+		expect(a[i], "x");
+	}
+	print_message("%u threads\n", threads(&f));
+	assert_true(threads(&f) < MANY / 4);
+	for (size_t i = 0; i < MANY; i++)
+		close(a[i]);
+	kill(f.pid, SIGTERM);
+	assert_int_equal(finish(&f), 0);
+}
+
+static void who_is_held_up_holds_up_nobody(void **state UNUSED)
+{
+	struct fixture f = fixture(HELD + 1);
+	int held[HELD], a;
+
+	start(&f);
+	for (size_t i = 0; i < HELD; i++) {
+		held[i] = dial(&f);
+		expect(held[i], "hello 7\n");
+		assert_int_equal(write(held[i], "W", 1), 1);
+	}
+	a = dial(&f);
+	expect(a, "hello 7\n");
+	assert_int_equal(write(a, "x", 1), 1);
+	expect(a, "x");
+	for (size_t i = 0; i < HELD; i++) {
+		assert_int_equal(write(held[i], "y", 1), 1);
+		expect(held[i], "y");
+		close(held[i]);
+	}
+	close(a);
+	kill(f.pid, SIGTERM);
+	assert_int_equal(finish(&f), 0);
+}
+
+/* What comes while a thread has the connection is not lost. */
+static void octets_come_at_any_time(void **state UNUSED)
+{
+	enum { ROUNDS = 2000, OCTETS = 10 };
+	struct fixture f = fixture(2);
+
+	start(&f);
+
+	int a = dial(&f);
+
+	expect(a, "hello 7\n");
+	for (size_t i = 0; i < ROUNDS; i++) {
+		for (size_t n = 0; n < OCTETS; n++)
+			assert_int_equal(write(a, "x", 1), 1);
+		expect(a, "xxxxxxxxxx");
+	}
+	close(a);
+	kill(f.pid, SIGTERM);
+	assert_int_equal(finish(&f), 0);
+}
+
+/* An end that comes right behind the last octets is heard, too. */
+static void an_end_is_heard_at_any_time(void **state UNUSED)
+{
+	struct fixture f = fixture(500);
+
+	start(&f);
+	for (int i = 0; i < 500; i++) {
+		int a = dial(&f);
+
+		if (i % 2)
+			expect(a, "hello 7\n");
+		assert_int_equal(write(a, "x", 1), 1);
+		assert_int_equal(shutdown(a, SHUT_WR), 0);
+		expect(a, i % 2 ? "x" : "hello 7\nx");
+		expect_end(a);
+	}
+	kill(f.pid, SIGTERM);
+	assert_int_equal(finish(&f), 0);
+}
+
+/* ---- the rest ------------------------------------------------------------------ */
+
 static int tick_pipe[2];
 
 static void tick(void *ctx UNUSED)
@@ -496,22 +752,45 @@ static void nothing_to_listen_on(void **state UNUSED)
 	assert_string_equal(e.text, "no address to listen on");
 }
 
+static int straight(void **state UNUSED)
+{
+	by_steps = false;
+	return 0;
+}
+
+static int steps(void **state UNUSED)
+{
+	by_steps = true;
+	return 0;
+}
+
+#define STRAIGHT(test) cmocka_unit_test_setup(test, straight)
+#define STEPS(test)    cmocka_unit_test_setup(test, steps)
+#define BOTH(test)     STRAIGHT(test), STEPS(test)
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(idle_sessions_end_at_once),
-		cmocka_unit_test(busy_session_finishes_first),
-		cmocka_unit_test(after_a_hangup_sessions_end_by_themselves),
-		cmocka_unit_test(told_to_stop_after_a_hangup),
-		cmocka_unit_test(grace_has_an_end),
-		cmocka_unit_test(one_too_many_is_told_so),
-		cmocka_unit_test(a_client_of_tls_too_many_is_told_nothing),
-		cmocka_unit_test(out_of_descriptors),
-		cmocka_unit_test(what_is_given_is_served_with_its_note),
-		cmocka_unit_test(what_is_left_in_a_closed_channel_is_told),
-		cmocka_unit_test(a_closed_channel_is_left_alone),
-		cmocka_unit_test(tick_comes_again_and_again),
-		cmocka_unit_test(nothing_to_listen_on),
+		BOTH(idle_sessions_end_at_once),
+		BOTH(busy_session_finishes_first),
+		BOTH(after_a_hangup_sessions_end_by_themselves),
+		BOTH(told_to_stop_after_a_hangup),
+		BOTH(grace_has_an_end),
+		BOTH(one_too_many_is_told_so),
+		BOTH(a_client_of_tls_too_many_is_told_nothing),
+		BOTH(out_of_descriptors),
+		BOTH(what_is_given_is_served_with_its_note),
+		BOTH(what_is_left_in_a_closed_channel_is_told),
+		BOTH(a_closed_channel_is_left_alone),
+		STEPS(silence_has_an_end),
+		STEPS(a_nap_has_an_end),
+		STEPS(another_descriptor_is_watched),
+		STEPS(who_is_idle_holds_no_thread),
+		STEPS(who_is_held_up_holds_up_nobody),
+		STEPS(octets_come_at_any_time),
+		BOTH(an_end_is_heard_at_any_time),
+		STRAIGHT(tick_comes_again_and_again),
+		STRAIGHT(nothing_to_listen_on),
 	};
 
 	return cmocka_run_group_tests_name("lib/server", tests, NULL, NULL);

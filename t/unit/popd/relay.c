@@ -22,13 +22,32 @@ struct relayed {
 	struct err end;
 };
 
+/* wait_for_more - as the login process's threads do, and a little too often */
+static void wait_for_more(struct relayed *r, const struct relay *relay)
+{
+	bool room_too;
+	struct pollfd p[] = {
+		{.fd = relay_pair(relay, &room_too), .events = POLLIN},
+		{.fd = r->conn.fd, .events = POLLIN},
+	};
+
+	if (room_too) {
+		p[0].events |= POLLOUT;
+		p[1].fd = -1;
+	}
+	poll(p, countof(p), 10);
+}
+
 static void *run(void *arg)
 {
 	struct relayed *r = arg;
 
-	relay_run(&r->conn, r->pair, &r->end);
+	struct relay *relay = relay_new(&r->conn, r->pair);
+
+	while (relay_step(relay, &r->end))
+		wait_for_more(r, relay);
 	/* As the login process does: nobody is left to say or hear anything. */
-	close(r->pair);
+	relay_free(&relay);
 	conn_close(&r->conn);
 	return NULL;
 }

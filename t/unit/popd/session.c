@@ -27,10 +27,14 @@ struct served {
 static void *serve(void *arg)
 {
 	struct served *v = arg;
+	struct session *s;
 	struct conn c;
 
 	conn_open(&c, v->peer, 60000);
-	session_run(v->scratch.store, &c, &v->handover);
+	s = session_begin(v->scratch.store, &c, &v->handover);
+	while (session_step(s))
+		poll(&(struct pollfd){.fd = c.fd, .events = POLLIN}, 1, 20);
+	session_end(&s);
 	conn_close(&c);
 	return NULL;
 }
