@@ -210,13 +210,21 @@ int secret_read(struct store *s, const struct account *a, struct secret *out,
 	return 0;
 }
 
-bool secret_is_expired(const struct settings *set, const struct secret *x,
-		       uint64_t now_ms)
+int secret_stamp(struct store *s, const struct name *name, uint64_t *stamp, bool *found,
+		 struct err *e)
+{
+	struct place place;
+
+	name_place("secrets", name, NULL, &place);
+	return storage_stamp(store_root(s), place.path, stamp, found, e);
+}
+
+bool secret_is_expired(const struct settings *set, uint64_t set_ms, uint64_t now_ms)
 {
 	uint64_t lifetime_s = set->auth.password_lifetime_s;
 
-	return x->found && lifetime_s > 0 && now_ms > x->set_ms &&
-	       (now_ms - x->set_ms) / 1000 >= lifetime_s;
+	return set_ms != 0 && lifetime_s > 0 && now_ms > set_ms &&
+	       (now_ms - set_ms) / 1000 >= lifetime_s;
 }
 
 /* ---- checking --------------------------------------------------------------------- */

@@ -74,9 +74,11 @@ void secret_fini(struct secret *x); /* wipes */
  * the secret is still the one it was right for. */
 int secret_version(struct store *s, const struct account *a, uint64_t *version,
 		   struct err *e);
-/* Older than auth.password_lifetime. */
-bool secret_is_expired(const struct settings *set, const struct secret *x,
-		       uint64_t now_ms);
+/* What the record of a secret is known by, see storage_stamp(); !found: there is none. */
+int secret_stamp(struct store *s, const struct name *name, uint64_t *stamp, bool *found,
+		 struct err *e) MUST_USE;
+/* Set so long ago that auth.password_lifetime is over; 0: there is no secret. */
+bool secret_is_expired(const struct settings *set, uint64_t set_ms, uint64_t now_ms);
 
 /* *match; no secret at all does not match, and takes as long. */
 int secret_matches(struct store *s, const struct secret *x, struct str password,

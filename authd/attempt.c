@@ -4,6 +4,7 @@
 #include "auth/secret.h"
 #include "lib/conn.h"
 #include "lib/log.h"
+#include "lib/server.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -162,6 +163,10 @@ struct check {
 	const struct source *by; /* who said yes */
 	bool refused;            /* somebody said no */
 	struct err failed;       /* a source that did not answer */
+	/* Of profile and secret, taken before they were read; 0: it cannot be told. */
+	uint64_t profile_stamp, secret_stamp;
+	bool remembered; /* what the rule's first source has said: */
+	struct cache_value value;
 };
 
 /* key_of - a yes is that of its source: another rule may not have it */
@@ -180,37 +185,63 @@ static bool may_remember(const struct check *c)
 	return c->found && user_may_login(&c->account, &ignored);
 }
 
-static bool is_cached(struct check *c, const struct source *s)
+static bool look_up(const struct check *c, const struct source *s, struct cache_value *v)
 {
-	struct judge *j = c->t->judge;
-	struct cache_value v;
 	struct buf key;
 	bool found;
 
-	if (j->cache == NULL || !may_remember(c))
-		return false;
 	key_of(c, s, &key);
-	found = cache_find(j->cache, buf_str(&key), c->password, clock_ms(), &v);
+	found = cache_find(c->t->judge->cache, buf_str(&key), c->password, clock_ms(), v);
 	buf_fini(&key);
+	return found;
+}
+
+static bool is_cached(const struct check *c, const struct source *s)
+{
+	struct cache_value v = c->value;
+	bool found = c->remembered;
+
+	if (c->t->judge->cache == NULL || !may_remember(c))
+		return false;
+	if (s != &c->rule->sources[0])
+		found = look_up(c, s, &v);
 	return found && v.uid == c->account.uid && v.version == c->secret.version;
 }
 
-static void remember(struct check *c, uint64_t version)
+static void put(const struct check *c, uint64_t version, uint64_t until_ms)
 {
-	struct judge *j = c->t->judge;
-	struct cache_value v = {.uid = c->account.uid,
-				.version = version,
-				.elsewhere = !source_is_secret(c->by)};
-	uint64_t now = clock_ms(), ms = j->set->auth.cache_time_s * 1000;
+	const struct cache_value v = {.uid = c->account.uid,
+				      .flags = c->account.flags,
+				      .version = version,
+				      .set_ms = c->secret.set_ms,
+				      .profile_stamp = c->profile_stamp,
+				      .secret_stamp = c->secret_stamp};
 	struct buf key;
+
+	key_of(c, c->by, &key);
+	cache_put(c->t->judge->cache, buf_str(&key), c->password, &v, clock_ms(),
+		  until_ms);
+	buf_fini(&key);
+}
+
+static void remember(const struct check *c, uint64_t version)
+{
+	const struct judge *j = c->t->judge;
+	uint64_t ms = j->set->auth.cache_time_s * 1000;
 
 	if (j->cache == NULL)
 		return;
-	if (v.elsewhere && ms > ELSEWHERE_MS)
+	if (!source_is_secret(c->by) && ms > ELSEWHERE_MS)
 		ms = ELSEWHERE_MS;
-	key_of(c, c->by, &key);
-	cache_put(j->cache, buf_str(&key), c->password, &v, now, now + ms);
-	buf_fini(&key);
+	put(c, version, clock_ms() + ms);
+}
+
+/* restamp - what was true of older records is true of these */
+static void restamp(const struct check *c)
+{
+	if (c->by == &c->rule->sources[0] && c->profile_stamp != 0 &&
+	    c->secret_stamp != 0)
+		put(c, c->value.version, c->value.until_ms);
 }
 
 static enum source_result ask_secret(struct check *c, struct err *e)
@@ -315,7 +346,11 @@ static void after_yes(struct check *c, bool cached)
 	struct err e;
 	uint64_t version = c->secret.version;
 
-	if (cached || !may_remember(c))
+	if (cached) {
+		restamp(c);
+		return;
+	}
+	if (!may_remember(c))
 		return;
 	if (wants_upgrade(c)) {
 		upgrade(c);
@@ -351,17 +386,87 @@ static void judge_password_of(struct check *c, struct err *why, struct auth_answ
 		return;
 	}
 	c->expired = source_is_secret(c->by) &&
-		     secret_is_expired(j->set, &c->secret, clock_unix_ms());
+		     secret_is_expired(j->set, c->secret.set_ms, clock_unix_ms());
 	after_yes(c, cached);
 	accept(c->t, &c->account, c->expired, out);
+}
+
+/* ---- what was right a short while ago ------------------------------------------------- */
+
+/* A secret that is not there has a stamp of its own: to be away is a fact, too. */
+enum { STAMP_NONE = 1 };
+
+/* take_stamps - what fails here will fail again where it is read, and is told then */
+static void take_stamps(struct check *c)
+{
+	struct store *st = c->t->judge->store;
+	struct err ignored;
+	bool found;
+
+	if (account_stamp(st, &c->account.name, &c->profile_stamp, &found, &ignored) < 0)
+		c->profile_stamp = 0;
+	if (secret_stamp(st, &c->account.name, &c->secret_stamp, &found, &ignored) < 0)
+		c->secret_stamp = 0;
+	else if (!found)
+		c->secret_stamp = STAMP_NONE;
+}
+
+/* is_as_then - neither profile nor secret was touched since they were judged */
+static bool is_as_then(const struct check *c)
+{
+	const struct cache_value *v = &c->value;
+
+	return v->profile_stamp != 0 && v->profile_stamp == c->profile_stamp &&
+	       v->secret_stamp != 0 && v->secret_stamp == c->secret_stamp;
+}
+
+/* recall - true: the first source that would be asked has said yes to this, a short while
+ * ago, and nothing has changed since.  That is proved by two stats, and nothing is read. */
+static bool recall(struct check *c)
+{
+	struct attempt *t = c->t;
+	struct judge *j = t->judge;
+	struct err ignored;
+
+	if (j->cache == NULL ||
+	    user_name(j->store, t->user, &c->account.name, &ignored) != USER_FOUND)
+		return false;
+	c->rule = rules_find(j->rules, t->q, name_domain_of(&c->account.name));
+	if (!(c->rule->mechanisms & MECHANISM_BIT(t->mechanism)))
+		return false;
+	take_stamps(c);
+	c->by = &c->rule->sources[0];
+	c->remembered = look_up(c, c->by, &c->value);
+	/* With `transition`, who has a secret may not be asked about elsewhere. */
+	return c->remembered && is_as_then(c) &&
+	       (source_is_secret(c->by) || !c->rule->transition);
+}
+
+static void accept_again(struct check *c, struct auth_answer *out)
+{
+	struct attempt *t = c->t;
+
+	t->name = c->account.name;
+	c->account.uid = c->value.uid;
+	c->account.flags = c->value.flags;
+	accept(t, &c->account,
+	       source_is_secret(c->by) &&
+		       secret_is_expired(t->judge->set, c->value.set_ms, clock_unix_ms()),
+	       out);
 }
 
 void attempt_password(struct attempt *t, struct str password, struct auth_answer *out)
 {
 	struct check c = {.t = t, .password = password};
 	struct err e = {0};
-	enum user_result r = attempt_find(t, &c.account, &c.rule, &e);
+	enum user_result r;
 
+	if (recall(&c)) {
+		accept_again(&c, out);
+		return;
+	}
+	server_pass_on(); /* a hash takes its time, and another source may */
+	r = attempt_find(t, &c.account, &c.rule, &e);
 	c.found = r == USER_FOUND;
 	if (r == USER_FAILED ||
 	    (c.found && secret_read(t->judge->store, &c.account, &c.secret, &e) < 0)) {
@@ -393,8 +498,8 @@ void attempt_proof(struct attempt *t, struct auth_answer *out)
 				    (NEEDS_CERTIFICATE | NEEDS_KEYTAB)) == 0;
 
 		accept(t, &a,
-		       by_password &&
-			       secret_is_expired(t->judge->set, &secret, clock_unix_ms()),
+		       by_password && secret_is_expired(t->judge->set, secret.set_ms,
+							clock_unix_ms()),
 		       out);
 		secret_fini(&secret);
 	}

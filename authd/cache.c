@@ -120,6 +120,7 @@ bool cache_find(struct cache *c, struct str name, struct str password, uint64_t 
 
 	if (found) {
 		*out = x->value;
+		out->until_ms = x->until_ms;
 		x->used_ms = now_ms ? now_ms : 1;
 		c->state.hits++;
 	} else {

@@ -4,9 +4,10 @@
  *
  * A device that polls every few minutes would cost a slow hash each time.  Kept is no
  * password and no name but an HMAC-SHA256 of both under a random key of this process, with
- * what the answer was for: the account's incarnation, and the version of its secret.  Who
- * finds an entry has to compare both with what holds now: then a password that was changed,
- * or an account that was deleted, ends it at once.
+ * what the answer was for: the account's incarnation, the version of its secret, and by what
+ * stamps the records were known that said so.  Who finds an entry has to compare with what
+ * holds now, stamps or else incarnation and version: then a password that was changed, or an
+ * account that was deleted or disabled, ends it at once.
  *
  * Only right passwords are kept; a wrong one costs what it costs, each time.
  *
@@ -25,9 +26,13 @@ struct cache *cache_new(size_t entries);
 void cache_free(struct cache **c);
 
 struct cache_value {
-	uint64_t uid;     /* of the account */
-	uint64_t version; /* secret_version() */
-	bool elsewhere;   /* another source than the store's secret said it */
+	uint64_t uid;      /* of the account */
+	unsigned flags;    /* likewise */
+	uint64_t version;  /* secret_version() */
+	uint64_t set_ms;   /* of the secret */
+	uint64_t until_ms; /* cache_find() says how long it is remembered */
+	/* Of the records that all this was read from, see storage_stamp(). */
+	uint64_t profile_stamp, secret_stamp;
 };
 
 /* Until `until_ms`. */

@@ -86,7 +86,7 @@ static int put_verifiers(struct lookup *l, struct buf *out, struct err *e)
 		return -1;
 	l->rule = rules_find(l->judge->rules, l->q, name_domain_of(&l->account.name));
 	l->may = found && user_may_login(&l->account, &why) && l->secret.found &&
-		 !secret_is_expired(set, &l->secret, clock_unix_ms());
+		 !secret_is_expired(set, l->secret.set_ms, clock_unix_ms());
 
 	int rc = put_all(l, out, e);
 

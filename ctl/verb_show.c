@@ -65,7 +65,7 @@ static int show_account(struct ctl *c, const struct account *a, struct err *e)
 	table_number(t, a->overdraft);
 	table_number(t, a->created_ms);
 	table_number(t, secret.set_ms);
-	table_number(t, secret_is_expired(c->settings, &secret, clock_unix_ms()));
+	table_number(t, secret_is_expired(c->settings, secret.set_ms, clock_unix_ms()));
 	mechanisms_cell(t, &secret);
 	table_print(t, TABLE_RECORD, ctl_has(c, OPT_JSON), stdout);
 	table_free(&t);

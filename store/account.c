@@ -255,6 +255,15 @@ int account_find(struct store *s, const struct name *name, struct account *out,
 		       name->s);
 }
 
+int account_stamp(struct store *s, const struct name *name, uint64_t *stamp, bool *found,
+		  struct err *e)
+{
+	struct place place;
+
+	name_place("accounts", name, "profile", &place);
+	return storage_stamp(store_root(s), place.path, stamp, found, e);
+}
+
 bool account_is_whole(struct str text, const struct name *name, struct account *out)
 {
 	struct err e;

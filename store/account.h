@@ -51,6 +51,9 @@ struct account_usage {
  * nobody is told that there is none. */
 int account_find(struct store *s, const struct name *name, struct account *out,
 		 bool *found, struct err *e);
+/* What its profile is known by, see storage_stamp(); !found: there is none. */
+int account_stamp(struct store *s, const struct name *name, uint64_t *stamp, bool *found,
+		  struct err *e) MUST_USE;
 /* Fills *out with the domain's defaults under this name, to change and create.
  * ERR_PERM where domain_get() says so. */
 int account_template(struct store *s, const struct name *name, struct account *out,

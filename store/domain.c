@@ -76,7 +76,7 @@ static int find(struct store *s, const struct name *name, struct domain *out, bo
 	name_place("domains", name, NULL, &place);
 	buf_init(&text, RECORD_MAX);
 
-	int rc = storage_read(store_root(s), place.path, &text, found, e);
+	int rc = known_read(s->known, store_root(s), place.path, &text, found, e);
 
 	if (rc == 0)
 		rc = *found ? read_record(buf_str(&text), name, place.path, out, e)

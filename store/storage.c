@@ -160,6 +160,14 @@ int storage_exists(struct storage *st, const char *path, bool *found, struct err
 	return st->engine->exists(st, path, found, e);
 }
 
+int storage_stamp(struct storage *st, const char *path, uint64_t *stamp, bool *found,
+		  struct err *e)
+{
+	*stamp = 0;
+	*found = true;
+	return st->engine->stamp ? st->engine->stamp(st, path, stamp, found, e) : 0;
+}
+
 void storage_uncache(struct storage *st, const char *path)
 {
 	if (st->engine->uncache != NULL)

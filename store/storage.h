@@ -89,6 +89,15 @@ int storage_remove_dir(struct storage *st, const char *path, struct err *e) MUST
 int storage_exists(struct storage *st, const char *path, bool *found,
 		   struct err *e) MUST_USE;
 
+/*
+ * What an object is known by while it stays as it is: whoever finds the same stamp at the
+ * same path later, and not 0, may go on with what he read there after he had asked for the
+ * first one.  0 when it cannot be told: where another machine may write without this one
+ * noticing at once, and for an object so young that it could change with the same stamp.
+ */
+int storage_stamp(struct storage *st, const char *path, uint64_t *stamp, bool *found,
+		  struct err *e) MUST_USE;
+
 /* Has the cache forget what it holds of an object and the disk has, too: who reads it next
  * reads the disk.  Does what it can. */
 void storage_uncache(struct storage *st, const char *path);

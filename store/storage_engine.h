@@ -80,6 +80,9 @@ struct storage_engine {
 	int (*rename)(struct storage *st, const char *from, const char *to, bool *existed,
 		      struct err *e);
 	int (*exists)(struct storage *st, const char *path, bool *found, struct err *e);
+	/* NULL: all stamps are 0. */
+	int (*stamp)(struct storage *st, const char *path, uint64_t *stamp, bool *found,
+		     struct err *e);
 	int (*make_dir)(struct storage *st, const char *path, struct err *e);
 	int (*remove_dir)(struct storage *st, const char *path, struct err *e);
 	/* `hidden`: names that begin with a dot, too. */

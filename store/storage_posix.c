@@ -4,17 +4,37 @@
 #include "lib/conn.h"
 
 #include <errno.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
+#include <xxhash.h>
 
 static int posix_make(const char *directory, struct err *e)
 {
 	if (mkdir(directory, POSIX_DIR_MODE) < 0 && errno != EEXIST)
 		return err_sys(e, "make directory %s", directory);
 	return 0;
+}
+
+/* look_at_ground - over a network, or in user space, what stat(2) says may be old */
+static void look_at_ground(struct posix *st)
+{
+	static const unsigned long local[] = {
+		EXT4_SUPER_MAGIC, XFS_SUPER_MAGIC, BTRFS_SUPER_MAGIC,
+		F2FS_SUPER_MAGIC, TMPFS_MAGIC,     OVERLAYFS_SUPER_MAGIC,
+	};
+	struct statfs fs;
+	struct stat sb;
+
+	if (fstatfs(st->dir, &fs) < 0 || fstat(st->dir, &sb) < 0)
+		return;
+	st->device = sb.st_dev;
+	for (size_t i = 0; i < countof(local); i++)
+		st->stamps |= (unsigned long)fs.f_type == local[i];
 }
 
 static int posix_open(const char *directory, struct storage **out, struct err *e)
@@ -30,6 +50,7 @@ static int posix_open(const char *directory, struct storage **out, struct err *e
 	st->opened_ms = clock_unix_ms();
 	st->base.name = xstrdup(directory);
 	posix_mount(&st->base);
+	look_at_ground(st);
 	*out = &st->base;
 	return 0;
 }
@@ -222,6 +243,46 @@ static int posix_exists(struct storage *st, const char *path, bool *found, struc
 	return 0;
 }
 
+/* ---- stamps ---------------------------------------------------------------------- */
+
+/* As much as a file system may round a time down; the kernel's own clock ticks faster. */
+enum { STAMP_AGE_MS = 2000 };
+
+/* is_settled - a change that comes now would have another time than this one.  A clock that
+ * is set back could only give a file the time of an older one to the nanosecond. */
+static bool is_settled(const struct stat *sb)
+{
+	uint64_t changed = (uint64_t)sb->st_ctim.tv_sec * 1000 +
+			   (uint64_t)sb->st_ctim.tv_nsec / 1000000;
+
+	return changed + STAMP_AGE_MS <= clock_unix_ms();
+}
+
+/* A replaced object is another inode; while an inode is the same, every write to it, and to
+ * its name, changes its ctime, which nobody can set. */
+static uint64_t stamp_of(const struct posix *st, const struct stat *sb)
+{
+	const uint64_t facts[] = {sb->st_ino, (uint64_t)sb->st_ctim.tv_sec,
+				  (uint64_t)sb->st_ctim.tv_nsec, (uint64_t)sb->st_size};
+
+	if (!st->stamps || sb->st_dev != st->device || !S_ISREG(sb->st_mode) ||
+	    !is_settled(sb))
+		return 0;
+	return XXH3_64bits(facts, sizeof facts);
+}
+
+static int posix_stamp(struct storage *st, const char *path, uint64_t *stamp, bool *found,
+		       struct err *e)
+{
+	struct stat sb;
+
+	*found = fstatat(posix_dir(st), path, &sb, AT_SYMLINK_NOFOLLOW) == 0;
+	if (!*found)
+		return errno == ENOENT ? 0 : err_sys(e, "stat %s/%s", st->name, path);
+	*stamp = stamp_of((const struct posix *)st, &sb);
+	return 0;
+}
+
 /* ---- the table ------------------------------------------------------------------ */
 
 const struct storage_engine storage_posix = {
@@ -237,6 +298,7 @@ const struct storage_engine storage_posix = {
 	.remove = posix_remove,
 	.rename = posix_rename,
 	.exists = posix_exists,
+	.stamp = posix_stamp,
 	.make_dir = posix_make_dir,
 	.remove_dir = posix_remove_dir,
 	.list = posix_list,

@@ -43,6 +43,8 @@ struct posix {
 	struct storage base;
 	int dir;
 	uint64_t opened_ms;
+	bool stamps; /* only this machine writes here, so that stat(2) knows all */
+	dev_t device;
 };
 
 /* The directory below which all paths are resolved. */

@@ -114,6 +114,7 @@ int store_open(const struct settings *set, struct store **out, struct err *e)
 
 	*out = NULL;
 	s->set = set;
+	s->known = known_new();
 	pthread_mutex_init(&s->mutex, NULL);
 	if (open_all(s, e) < 0) {
 		store_close(&s);
@@ -139,6 +140,7 @@ void store_close(struct store **sp)
 		storage_close(&s->volumes[i].storage);
 	xfree(&s->volumes);
 	storage_close(&s->root);
+	known_free(&s->known);
 	pthread_mutex_destroy(&s->mutex);
 	xfree(sp);
 }

@@ -5,6 +5,7 @@
 #ifndef STORE_INT_H
 #define STORE_INT_H
 
+#include "store/known.h"
 #include "store/storage.h"
 #include "store/store.h"
 #include "store/writer.h"
@@ -36,6 +37,7 @@ struct store {
 	struct volume *volumes;
 	size_t n_volumes;
 	atomic_uint next_volume;
+	struct known *known;   /* domains */
 	pthread_mutex_t mutex; /* guards making `writer` */
 	struct writer *writer; /* NULL until the first id is needed */
 };

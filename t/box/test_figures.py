@@ -3,6 +3,7 @@
 
 import os
 import stat
+import time
 
 import pytest
 
@@ -94,3 +95,19 @@ def test_system_calls_of_a_retr(quiet, tmp_path, octets):
     # Beside the ten: the two that strace finds waiting and interrupts.
     assert others <= 6.2
     assert calls.count("sendfile") == 10
+
+
+def test_a_remembered_login_reads_no_record(quiet, tmp_path):
+    """authd looks whether domain, profile and secret are what they were, by a stat each."""
+    name = quiet.new_account()
+    time.sleep(2.1)  # until then, they are too young to be known by a stamp
+    for _ in range(2):
+        fetch_all(quiet, name)
+    with Trace([worker(quiet, "popstore-authd")], tmp_path) as trace:
+        for _ in range(10):
+            fetch_all(quiet, name)
+    calls = [call for call, _ in trace.calls if call not in NOT_IO]
+    print(f"{len(calls) / 10} system calls a login: {sorted(set(calls))}")
+    assert calls.count("openat") == 0
+    assert calls.count("newfstatat") == 3 * 10
+    assert len(calls) <= 6 * 10

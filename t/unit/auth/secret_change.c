@@ -682,14 +682,14 @@ static void a_password_expires_when_it_is_old(void **state)
 	set(x, PASSWORD);
 	read_it(x, &now);
 	set_ms = now.set_ms;
-	assert_false(
-		secret_is_expired(x->s.set, &now, set_ms + UINT64_C(1) * 1000000000));
+	assert_false(secret_is_expired(x->s.set, now.set_ms,
+				       set_ms + UINT64_C(1) * 1000000000));
 	x->s.set->auth.password_lifetime_s = 3600;
-	assert_false(secret_is_expired(x->s.set, &now, set_ms));
-	assert_false(
-		secret_is_expired(x->s.set, &now, set_ms - 1)); /* a clock went back */
-	assert_false(secret_is_expired(x->s.set, &now, set_ms + 3599999));
-	assert_true(secret_is_expired(x->s.set, &now, set_ms + 3600000));
+	assert_false(secret_is_expired(x->s.set, now.set_ms, set_ms));
+	assert_false(secret_is_expired(x->s.set, now.set_ms,
+				       set_ms - 1)); /* a clock went back */
+	assert_false(secret_is_expired(x->s.set, now.set_ms, set_ms + 3599999));
+	assert_true(secret_is_expired(x->s.set, now.set_ms, set_ms + 3600000));
 	secret_fini(&now);
 }
 

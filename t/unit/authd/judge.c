@@ -3,6 +3,7 @@
 #include "authd/judge.h"
 
 #include <crypt.h>
+#include <poll.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -115,6 +116,114 @@ static void rows_say_who_comes_in(void **state)
 		assert_string_equal(out.why, "");
 		auth_answer_fini(&out);
 	}
+	end(&s, &j);
+}
+
+/* ---- what is remembered ------------------------------------------------------------- */
+
+static enum auth_result result(struct judge *j, struct str user, struct str password)
+{
+	struct auth_answer out;
+	enum auth_result r;
+
+	ask(j, user, password, &out);
+	r = out.result;
+	auth_answer_fini(&out);
+	return r;
+}
+
+/* settle - until the records of alice have stamps: so a password is remembered by them */
+static void settle(struct scratch *s)
+{
+	struct name alice = scratch_name(s, "alice@example.org");
+	uint64_t profile = 0, secret = 0;
+	struct err e;
+	bool found;
+
+	while (profile == 0 || secret == 0) {
+		poll(NULL, 0, 20);
+		assert_int_equal(account_stamp(s->store, &alice, &profile, &found, &e),
+				 0);
+		assert_int_equal(secret_stamp(s->store, &alice, &secret, &found, &e), 0);
+	}
+}
+
+static struct account alice_of(struct scratch *s)
+{
+	struct name name = scratch_name(s, "alice@example.org");
+	struct account alice;
+	struct err e;
+	bool found;
+
+	assert_int_equal(account_find(s->store, &name, &alice, &found, &e), 0);
+	assert_true(found);
+	return alice;
+}
+
+/* Twice, from what was read and by the stamps alone; an alias is the same account. */
+static void expect_remembered(struct judge *j, struct str password)
+{
+	struct cache_state before, now;
+
+	cache_get_state(j->cache, &before);
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(result(j, STR("Alice@EXAMPLE.net"), password), AUTH_OK);
+	cache_get_state(j->cache, &now);
+	assert_int_equal(now.hits - before.hits, 2);
+}
+
+static void a_change_ends_what_is_remembered(void **state)
+{
+	struct scratch s;
+	struct judge j;
+	struct account alice;
+	struct err e;
+
+	(void)state;
+	begin(&s, &j);
+	settle(&s);
+	assert_int_equal(result(&j, STR("alice"), STR("a secret")), AUTH_OK);
+	expect_remembered(&j, STR("a secret"));
+
+	alice = alice_of(&s);
+	alice.flags = ACCOUNT_DISUSER;
+	assert_int_equal(account_update(s.store, &alice, &e), 0);
+	assert_int_equal(result(&j, STR("alice"), STR("a secret")), AUTH_REFUSED);
+	settle(&s);
+	assert_int_equal(result(&j, STR("alice"), STR("a secret")), AUTH_REFUSED);
+	assert_int_equal(result(&j, STR("alice"), STR("a secret")), AUTH_REFUSED);
+	alice.flags = 0;
+	assert_int_equal(account_update(s.store, &alice, &e), 0);
+	settle(&s);
+	expect_remembered(&j, STR("a secret"));
+
+	assert_int_equal(secret_set(s.store, &alice, STR("another one"), false, &e), 0);
+	assert_int_equal(result(&j, STR("alice"), STR("a secret")), AUTH_REFUSED);
+	assert_int_equal(result(&j, STR("alice"), STR("another one")), AUTH_OK);
+	settle(&s);
+	expect_remembered(&j, STR("another one"));
+
+	assert_int_equal(account_delete(s.store, &alice.name, &e), 0);
+	assert_int_equal(result(&j, STR("alice"), STR("another one")), AUTH_REFUSED);
+	scratch_add(&s, "alice@example.org", "a third", 0);
+	assert_int_equal(result(&j, STR("alice"), STR("another one")), AUTH_REFUSED);
+	assert_int_equal(result(&j, STR("alice"), STR("a third")), AUTH_OK);
+	end(&s, &j);
+}
+
+/* A password that was right before it had a stamp is found by its version, and by its stamp
+ * from then on. */
+static void what_was_too_young_is_remembered_too(void **state)
+{
+	struct scratch s;
+	struct judge j;
+
+	(void)state;
+	begin(&s, &j);
+	assert_int_equal(result(&j, STR("alice"), STR("a secret")), AUTH_OK);
+	expect_remembered(&j, STR("a secret"));
+	settle(&s);
+	expect_remembered(&j, STR("a secret"));
 	end(&s, &j);
 }
 
@@ -497,6 +606,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(rows_say_who_comes_in),
+		cmocka_unit_test(a_change_ends_what_is_remembered),
+		cmocka_unit_test(what_was_too_young_is_remembered_too),
 		cmocka_unit_test(what_cannot_be_read_is_neither_yes_nor_no),
 		cmocka_unit_test(clear_text_is_for_whom_the_settings_say),
 		cmocka_unit_test(every_refusal_pays_for_a_hash),
