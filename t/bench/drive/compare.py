@@ -7,6 +7,7 @@ meanwhile touches all of them.  Before a turn the disk is left to write what it 
 import os
 import shutil
 import time
+from statistics import median
 
 from . import grounds, loads
 from .cyrus import Cyrus
@@ -196,7 +197,7 @@ def show(row, ground, samples):
         if s["row"] == row.name and s["ground"] == ground.name:
             values.setdefault(s["server"], []).append(s["value"])
     say(f"  {row.name:14} " + "  ".join(
-        f"{server} {sorted(v)[len(v) // 2]:.0f}" for server, v in values.items()))
+        f"{server} {median(v):.0f}" for server, v in values.items()))
 
 
 def run(ground_names, form, chosen, patterns=None):

@@ -4,7 +4,6 @@
 #include "t/bench/lib/clock.h"
 #include "t/bench/lib/hist.h"
 
-#include <errno.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -259,8 +258,10 @@ static bool is_over(const struct load_worker *w)
 
 	if (has_turn(w, now))
 		return false;
-	return stop || w->n_free == w->n_slots ||
-	       (count == 0 && !hold && now > end_ns + LOAD_DRAIN_S * NS_PER_S);
+	if (stop || w->n_free == w->n_slots)
+		return true;
+	/* What the last second cuts off does not count; of what was due, all does. */
+	return count == 0 && now >= end_ns + (rate > 0 ? LOAD_DRAIN_S * NS_PER_S : 0);
 }
 
 /* never_begun - turns of the open loop that were due, and found no connection in time */
