@@ -87,7 +87,9 @@ struct crew {
 	size_t idle;           /* that nobody has called, */
 	size_t relieved;       /* and those who were, and are on their way */
 	pthread_cond_t relief; /* for the idle: somebody is to lead, or to watch */
-	pthread_cond_t gone;   /* a thread has left */
+	pthread_cond_t gone;   /* a thread has left: */
+	pthread_t last;        /* the last one that did, who waits for those before */
+	bool has_last;
 	bool closing;
 	bool led;      /* somebody leads, */
 	uint64_t term; /* whose number this is, */
@@ -528,6 +530,22 @@ static void be_idle(struct crew *k)
 		k->relieved--;
 }
 
+/* leave - under the lock.  Who waits for this thread waits for all that left before: what a
+ * library frees at a thread's end has to be free when the process ends. */
+static void leave(struct crew *k)
+{
+	pthread_t before = k->last;
+	bool join = k->has_last;
+
+	k->last = pthread_self();
+	k->has_last = true;
+	k->threads--;
+	pthread_cond_signal(&k->gone);
+	unlock(k);
+	if (join)
+		must(pthread_join(before, NULL) == 0);
+}
+
 static void *work(void *arg)
 {
 	struct crew *k = arg;
@@ -543,9 +561,7 @@ static void *work(void *arg)
 		else
 			break;
 	}
-	k->threads--;
-	pthread_cond_signal(&k->gone);
-	unlock(k);
+	leave(k);
 	return NULL;
 }
 
@@ -674,7 +690,6 @@ int crew_new(const struct server *s, void (*arrive)(size_t door, void *ctx), voi
 	init_conditions(k);
 	must(pthread_attr_init(&k->attr) == 0);
 	must(pthread_attr_setstacksize(&k->attr, STACK_OCTETS) == 0);
-	must(pthread_attr_setdetachstate(&k->attr, PTHREAD_CREATE_DETACHED) == 0);
 	*out = k;
 	if (open_events(k, e) == 0)
 		return 0;
@@ -704,6 +719,8 @@ static void dismiss(struct crew *k)
 	while (k->threads > 0)
 		pthread_cond_wait(&k->gone, &k->lock);
 	unlock(k);
+	if (k->has_last)
+		must(pthread_join(k->last, NULL) == 0);
 }
 
 void crew_free(struct crew **out)
