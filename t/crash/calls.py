@@ -104,7 +104,9 @@ class _Reader:
     def line(self, text):
         m = _LINE.match(text)
         if m is None:
-            if "--- SIG" in text or "+++ " in text:
+            # "???" is of a thread that ended before strace could see what it called: it
+            # has done nothing.
+            if "--- SIG" in text or "+++ " in text or "???" in text:
                 return
             raise ValueError(f"strace said: {text[:200]}")
         pid = m[1]
