@@ -178,7 +178,10 @@ def session(site, name, *, read=(), remove=()):
     for n in remove:
         pop3.dele(n)
     with watching(site, "popstore-pop3d") as seen:
-        pop3.quit()
+        pop3.sock.sendall(b"QUIT\r\n")
+        # To the end, so that strace has seen the answer, too.
+        assert pop3.file.read().startswith(b"+OK")
+    pop3.close()
     return seen.steps
 
 
