@@ -15,18 +15,25 @@ int account_has(struct store *s, const struct name *name, const char *leaf, bool
 	return storage_exists(store_root(s), place.path, found, e);
 }
 
+/* read_leaf - the text of one of the account's records; always ended with buf_fini() */
+static int read_leaf(struct store *s, const struct name *name, const char *leaf,
+		     struct buf *text, bool *found, struct err *e)
+{
+	struct place place;
+
+	name_place("accounts", name, leaf, &place);
+	buf_init(text, RECORD_MAX);
+	return storage_read(store_root(s), place.path, text, found, e);
+}
+
 /* of_profile - one that is there */
 static int of_profile(struct store *s, const struct name *name, bool mail,
 		      enum account_standing *out, struct err *e)
 {
-	struct place place;
 	struct buf text;
 	bool found;
-	int rc;
+	int rc = read_leaf(s, name, "profile", &text, &found, e);
 
-	name_place("accounts", name, "profile", &place);
-	buf_init(&text, RECORD_MAX);
-	rc = storage_read(store_root(s), place.path, &text, &found, e);
 	*out = rc < 0 || mail || !str_is_blank(buf_str(&text)) ? ACCOUNT_DAMAGED
 							       : ACCOUNT_REMNANT;
 	buf_fini(&text);
@@ -89,15 +96,11 @@ static int is_copy(struct store *s, const struct name *name, struct str text, bo
 int account_deleted_is_copy(struct store *s, const struct name *name, bool *copy,
 			    struct err *e)
 {
-	struct place place;
 	struct buf text;
 	bool found;
-	int rc;
+	int rc = read_leaf(s, name, "deleted", &text, &found, e);
 
 	*copy = false;
-	name_place("accounts", name, "deleted", &place);
-	buf_init(&text, RECORD_MAX);
-	rc = storage_read(store_root(s), place.path, &text, &found, e);
 	if (rc == 0 && found)
 		rc = is_copy(s, name, buf_str(&text), copy, e);
 	buf_fini(&text);
@@ -108,15 +111,11 @@ int account_deleted_uid(struct store *s, const struct name *name, uint64_t *uid,
 			struct err *e)
 {
 	struct mark m = {.name = name};
-	struct place place;
 	struct buf text;
 	bool found, mail;
-	int rc;
+	int rc = read_leaf(s, name, "deleted", &text, &found, e);
 
 	*uid = 0;
-	name_place("accounts", name, "deleted", &place);
-	buf_init(&text, RECORD_MAX);
-	rc = storage_read(store_root(s), place.path, &text, &found, e);
 	if (rc == 0 && found && mend_octet(text.p, text.n, is_whole, &m))
 		*uid = m.a.uid;
 	else if (rc == 0)
