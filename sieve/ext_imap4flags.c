@@ -112,31 +112,22 @@ static bool test_hasflag(struct run *r, const struct node *n)
 	return matching_end(&m);
 }
 
+/* CHANGE - a command: the flags, and before them the variable that they are kept in */
+#define CHANGE(NAME, RUN)                                             \
+	{                                                             \
+		.name = NAME,                                         \
+		.params = {{.kind = VALUE_STRING,                     \
+			    .slot = SLOT_NAMES,                       \
+			    .fixed = true,                            \
+			    .optional = true},                        \
+			   {.kind = VALUE_LIST, .slot = SLOT_VALUE}}, \
+		.check = check_flags, .run = RUN                      \
+	}
+
 static const struct definition definitions[] = {
-	{.name = "setflag",
-	 .params = {{.kind = VALUE_STRING,
-		     .slot = SLOT_NAMES,
-		     .fixed = true,
-		     .optional = true},
-		    {.kind = VALUE_LIST, .slot = SLOT_VALUE}},
-	 .check = check_flags,
-	 .run = run_setflag},
-	{.name = "addflag",
-	 .params = {{.kind = VALUE_STRING,
-		     .slot = SLOT_NAMES,
-		     .fixed = true,
-		     .optional = true},
-		    {.kind = VALUE_LIST, .slot = SLOT_VALUE}},
-	 .check = check_flags,
-	 .run = run_addflag},
-	{.name = "removeflag",
-	 .params = {{.kind = VALUE_STRING,
-		     .slot = SLOT_NAMES,
-		     .fixed = true,
-		     .optional = true},
-		    {.kind = VALUE_LIST, .slot = SLOT_VALUE}},
-	 .check = check_flags,
-	 .run = run_removeflag},
+	CHANGE("setflag", run_setflag),
+	CHANGE("addflag", run_addflag),
+	CHANGE("removeflag", run_removeflag),
 	{.name = "hasflag",
 	 .kind = TEST,
 	 .takes = TAKES_MATCH,
