@@ -7,6 +7,7 @@ meanwhile touches all of them.  Before a turn the disk is left to write what it 
 import os
 import shutil
 import time
+from fnmatch import fnmatch
 from statistics import median
 
 from . import grounds, loads
@@ -200,23 +201,24 @@ def show(row, ground, samples):
         f"{server} {median(v):.0f}" for server, v in values.items()))
 
 
-def run(ground_names, form, chosen, patterns=None):
-    """All samples, as dictionaries; of rows with one of the patterns in their names, or all."""
-    samples = []
+def run(ground_names, form, chosen, patterns, keep):
+    """Gives the samples of a group to `keep`, as dictionaries, when it is done; of rows whose
+    names one of the patterns fits, or of all."""
     for name in ground_names:
         rows = [r for r in ROWS if name in r.grounds and (form.is_long or r.short or patterns) and
-                (not patterns or any(p in r.name for p in patterns))]
+                (not patterns or any(fnmatch(r.name, p) for p in patterns))]
         for group in dict.fromkeys(r.group for r in rows):
-            ground = grounds.make(name)
+            samples, ground = [], grounds.make(name)
             try:
                 run_group(group, [r for r in rows if r.group == group], ground, form, chosen,
                           samples)
             finally:
                 ground.end()
+            keep(samples)
         if name == "memory" and not patterns:
-            ground = grounds.make(name)
+            samples, ground = [], grounds.make(name)
             try:
                 verdicts_inside(ground, form, samples)
             finally:
                 ground.end()
-    return samples
+            keep(samples)

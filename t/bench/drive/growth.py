@@ -12,6 +12,7 @@ so the processor's time."""
 
 import subprocess
 import time
+from fnmatch import fnmatch
 
 from lib import place
 
@@ -146,10 +147,16 @@ def grow_recipients(curves, last):
         ground.end()
 
 
-def run(form):
-    curves = Curves()
-    grow_recipients(curves, 3)
-    grow_maildrop(curves, 5 if form.is_long else 3)
-    grow_accounts(curves, 6 if form.is_long else 4)
-    grow_store(curves, 7 if form.is_long else 4)
-    return curves.points
+# Each with its last power of ten, in the long form and in the short one.
+CURVES = {"recipients": (grow_recipients, 3, 3), "maildrop": (grow_maildrop, 5, 3),
+          "accounts": (grow_accounts, 6, 4), "store": (grow_store, 7, 4)}
+
+
+def run(form, patterns, keep):
+    """Gives the points of a curve to `keep` when it is done; of those whose names one of
+    the patterns fits, or of all."""
+    for name, (grow, long, short) in CURVES.items():
+        if not patterns or any(fnmatch(name, p) for p in patterns):
+            curves = Curves()
+            grow(curves, long if form.is_long else short)
+            keep(curves.points)
