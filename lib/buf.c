@@ -2,7 +2,9 @@
 #include "lib/buf.h"
 
 #include <stdarg.h>
+#include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 void buf_init(struct buf *b, size_t max)
@@ -12,8 +14,12 @@ void buf_init(struct buf *b, size_t max)
 
 void buf_init_secret(struct buf *b, size_t max)
 {
+	must(max < SIZE_MAX);
 	buf_init(b, max);
-	must(buf_reserve(b, max) != NULL);
+	b->cap = max + 1;
+	b->p = malloc(b->cap); /* lint: ok, xalloc() would touch all of it */
+	must(b->p != NULL);
+	b->p[0] = '\0';
 }
 
 void buf_fini(struct buf *b)
@@ -25,7 +31,7 @@ void buf_fini(struct buf *b)
 void buf_fini_secret(struct buf *b)
 {
 	if (b->p != NULL)
-		explicit_bzero(b->p, b->cap);
+		explicit_bzero(b->p, b->touched);
 	buf_fini(b);
 }
 
@@ -43,6 +49,8 @@ char *buf_reserve(struct buf *b, size_t n)
 		b->p = xgrow(b->p, b->cap, cap);
 		b->cap = cap;
 	}
+	if (b->touched < b->n + n + 1)
+		b->touched = b->n + n + 1;
 	return b->p + b->n;
 }
 

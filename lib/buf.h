@@ -8,7 +8,8 @@
  *
  * Owns:  p.  Ends: buf_fini(), or buf_fini_secret() for passwords, which wants
  *        a buffer born at full size by buf_init_secret(), so that growing
- *        leaves no copies behind.
+ *        leaves no copies behind.  What was never reserved of it is neither
+ *        cleared at birth nor wiped at the end: a long maximum costs nothing.
  * Tests: t/unit/lib/buf.c
  */
 #ifndef BUF_H
@@ -19,6 +20,7 @@
 struct buf {
 	char *p; /* NUL-terminated once anything was put in; NULL before */
 	size_t n, cap, max;
+	size_t touched; /* of a secret: no octet past it was ever handed out */
 	bool over;
 };
 

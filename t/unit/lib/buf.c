@@ -168,6 +168,24 @@ static void a_secret_never_moves(void **state UNUSED)
 	buf_fini_secret(&b);
 }
 
+/* What was cut off or only reserved is wiped like the rest; what nobody had is left alone. */
+static void a_secret_is_wiped_as_far_as_it_was_touched(void **state UNUSED)
+{
+	struct buf b;
+
+	buf_init_secret(&b, 100000);
+	assert_int_equal(b.touched, 0);
+	buf_put(&b, STR("password"));
+	buf_cut(&b, 2);
+	assert_int_equal(b.touched, 9);
+	assert_non_null(buf_reserve(&b, 1000));
+	buf_clear(&b);
+	assert_int_equal(b.touched, 2 + 1000 + 1);
+	buf_put(&b, STR("x"));
+	assert_int_equal(b.touched, 2 + 1000 + 1);
+	buf_fini_secret(&b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -181,6 +199,7 @@ int main(void)
 		cmocka_unit_test(drops_from_the_front),
 		cmocka_unit_test(reserves_room_to_read_into),
 		cmocka_unit_test(a_secret_never_moves),
+		cmocka_unit_test(a_secret_is_wiped_as_far_as_it_was_touched),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
