@@ -14,6 +14,7 @@ struct posix_file {
 	int fd;
 	uint64_t size;  /* when somebody last asked, see posix_read_some() */
 	bool untouched; /* then: by nobody since this storage was opened */
+	bool locked;    /* by us, so that the size is what we made it */
 	char path[];
 };
 
@@ -76,19 +77,28 @@ static bool is_untouched(const struct posix_file *f, const struct stat *sb)
 	       changed > clock_unix_ms();
 }
 
+/* look - what is to be known of the file */
+static int look(struct posix_file *f, struct stat *sb, struct err *e)
+{
+	if (fstat(f->fd, sb) < 0)
+		return file_error(&f->base, "stat", e);
+	if (!S_ISREG(sb->st_mode)) {
+		errno = EINVAL; /* what is there instead may be in the way of the real one */
+		return err_sys(e, "%s/%s is no regular file", f->base.st->name, f->path);
+	}
+	f->size = (uint64_t)sb->st_size;
+	f->untouched = is_untouched(f, sb);
+	return 0;
+}
+
 int posix_file_size(struct storage_file *f, uint64_t *out, struct err *e)
 {
 	struct posix_file *p = (struct posix_file *)f;
 	struct stat sb;
 
-	if (fstat(posix_file_fd(f), &sb) < 0)
-		return file_error(f, "stat", e);
-	if (!S_ISREG(sb.st_mode)) {
-		errno = EINVAL; /* what is there instead may be in the way of the real one */
-		return err_sys(e, "%s/%s is no regular file", f->st->name, f->path);
-	}
-	*out = p->size = (uint64_t)sb.st_size;
-	p->untouched = is_untouched(p, &sb);
+	if (!p->locked && look(p, &sb, e) < 0)
+		return -1;
+	*out = p->size;
 	return 0;
 }
 
@@ -124,14 +134,21 @@ int posix_file_write(struct storage_file *f, uint64_t offset, struct str bytes,
 
 	if (p->untouched && offset > 0 && offset == p->size && bury(p, e) < 0)
 		return -1;
-	if (posix_write_all(posix_file_fd(f), bytes, offset) < 0)
+	if (posix_write_all(posix_file_fd(f), bytes, offset) < 0) {
+		p->locked = false; /* nobody knows how much of it is there */
 		return file_error(f, "write", e);
+	}
+	if (p->locked && p->size < offset + bytes.n)
+		p->size = offset + bytes.n;
 	return 0;
 }
 
 int posix_file_cut(struct storage_file *f, uint64_t size, struct err *e)
 {
-	return ftruncate(posix_file_fd(f), (off_t)size) < 0 ? file_error(f, "cut", e) : 0;
+	if (ftruncate(posix_file_fd(f), (off_t)size) < 0)
+		return file_error(f, "cut", e);
+	((struct posix_file *)f)->size = size;
+	return 0;
 }
 
 int posix_file_sync(struct storage_file *f, struct err *e)
@@ -143,15 +160,17 @@ int posix_file_sync(struct storage_file *f, struct err *e)
 
 int posix_file_lock(struct storage_file *f, bool *gone, struct err *e)
 {
+	struct posix_file *p = (struct posix_file *)f;
 	struct stat sb;
 
 	*gone = false;
 	while (flock(posix_file_fd(f), LOCK_EX) < 0)
 		if (errno != EINTR)
 			return file_error(f, "lock", e);
-	if (fstat(posix_file_fd(f), &sb) < 0)
-		return file_error(f, "stat", e);
+	if (look(p, &sb, e) < 0)
+		return -1;
 	*gone = sb.st_nlink == 0;
+	p->locked = true;
 	return 0;
 }
 
