@@ -30,6 +30,13 @@ void *xgrow(void *p, size_t old, size_t new)
 	return p;
 }
 
+void *xresize(void *p, size_t new)
+{
+	p = realloc(p, new ? new : 1); /* lint: ok */
+	must(p != NULL);
+	return p;
+}
+
 char *xstrdup(const char *s)
 {
 	size_t n = strlen(s) + 1;

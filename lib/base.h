@@ -27,6 +27,7 @@ NORETURN void must_fail(const char *expr, const char *file, int line, const char
 
 void *xalloc(size_t size);                    /* zeroed; aborts rather than fails */
 void *xgrow(void *p, size_t old, size_t new); /* new tail zeroed */
+void *xresize(void *p, size_t new);           /* new tail not even that */
 char *xstrdup(const char *s);
 void xfree(void *pp); /* void **: frees and clears */
 

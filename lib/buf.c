@@ -46,7 +46,8 @@ char *buf_reserve(struct buf *b, size_t n)
 
 		while (cap < b->n + n + 1)
 			cap *= 2;
-		b->p = xgrow(b->p, b->cap, cap);
+		b->p = xresize(b->p, cap);
+		b->p[b->n] = '\0';
 		b->cap = cap;
 	}
 	if (b->touched < b->n + n + 1)
@@ -109,6 +110,30 @@ void buf_printf(struct buf *b, const char *fmt, ...)
 	va_end(ap);
 	buf_put(b, (struct str){big, (size_t)n});
 	xfree(&big);
+}
+
+/* put_digits - of a number below base to the power of MAX, with zeros before it up to `width` */
+static void put_digits(struct buf *b, uint64_t v, unsigned base, size_t width)
+{
+	enum { MAX = 20 };
+	char text[MAX], *end = text + sizeof text, *p = end;
+
+	must(width <= MAX);
+	while (v > 0 || p == end || (size_t)(end - p) < width) {
+		*--p = "0123456789abcdef"[v % base];
+		v /= base;
+	}
+	buf_put(b, (struct str){p, (size_t)(end - p)});
+}
+
+void buf_put_u64(struct buf *b, uint64_t v, size_t width)
+{
+	put_digits(b, v, 10, width);
+}
+
+void buf_put_hex64(struct buf *b, uint64_t v)
+{
+	put_digits(b, v, 16, 16);
 }
 
 void buf_drop(struct buf *b, size_t n)

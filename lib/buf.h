@@ -30,6 +30,10 @@ void buf_fini(struct buf *b);
 void buf_fini_secret(struct buf *b);
 void buf_put(struct buf *b, struct str s);
 void buf_putc(struct buf *b, char c);
+/* What buf_printf() makes of %0*llu and %016llx, for where it is done thousands of times a
+ * second; width is 20 at most. */
+void buf_put_u64(struct buf *b, uint64_t v, size_t width);
+void buf_put_hex64(struct buf *b, uint64_t v);
 void buf_printf(struct buf *b, const char *fmt, ...) PRINTF_LIKE(2, 3);
 void buf_drop(struct buf *b, size_t n); /* remove n bytes from the front */
 void buf_cut(struct buf *b, size_t n);  /* keep only the first n bytes */

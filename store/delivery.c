@@ -2,6 +2,7 @@
 #include "store/delivery.h"
 
 #include "lib/conn.h"
+#include "store/idmap.h"
 #include "store/maildrop.h"
 #include "store/message.h"
 #include "store/record.h"
@@ -33,6 +34,7 @@ struct delivery {
 	struct buf sender, envelope_id;
 	struct recipient *rcpt;
 	size_t n, cap;
+	struct idmap by_uid; /* who is a recipient, and which */
 
 	struct writer *writer;
 	struct volume *volume;
@@ -64,9 +66,12 @@ struct delivery *delivery_begin(struct store *s, struct str sender,
 size_t delivery_rcpt(struct delivery *d, const struct account *a, struct str trace)
 {
 	must(d->draft == NULL && trace.n <= MESSAGE_TRACE_MAX);
-	for (size_t i = 0; i < d->n; i++)
-		if (d->rcpt[i].account.uid == a->uid)
-			return i;
+
+	uint64_t before;
+
+	if (idmap_get(&d->by_uid, a->uid, &before))
+		return (size_t)before;
+	idmap_put(&d->by_uid, a->uid, d->n);
 	if (d->n == d->cap) {
 		size_t cap = d->cap ? d->cap * 2 : 4;
 
@@ -193,25 +198,26 @@ int delivery_write(struct delivery *d, struct str stored, struct err *e)
 	return storage_draft_write(d->draft, stored, e);
 }
 
-/* finish - the header again, now that everything in it is known */
+/* finish - the head again, now that everything in it is known; the slots stay */
 static int finish(struct delivery *d, const struct delivery_totals *t, struct err *e)
 {
-	struct buf header;
+	struct buf head;
 	int rc;
 
 	d->info.stored = d->stored;
 	d->info.size = t->size;
 	d->info.header_end = t->header_end;
 	d->info.sum = XXH3_64bits_digest(d->sum);
-	buf_init(&header, MESSAGE_HEADER_MAX);
-	message_header_print(&d->info, &header);
+	buf_init(&head, MESSAGE_HEAD_MAX);
+	message_head_print(&d->info, &head);
+	must(!buf_over(&head));
 	if (d->flushed) {
-		rc = storage_draft_rewrite(d->draft, 0, buf_str(&header), e);
+		rc = storage_draft_rewrite(d->draft, 0, buf_str(&head), e);
 	} else {
-		memcpy(d->held.p, header.p, header.n);
+		memcpy(d->held.p, head.p, head.n);
 		rc = flush(d, e);
 	}
-	buf_fini(&header);
+	buf_fini(&head);
 	return rc;
 }
 
@@ -337,6 +343,7 @@ void delivery_end(struct delivery **dp)
 	for (size_t i = 0; i < d->n; i++)
 		buf_fini(&d->rcpt[i].trace);
 	xfree(&d->rcpt);
+	idmap_fini(&d->by_uid);
 	xfree(&d->slots);
 	buf_fini(&d->sender);
 	buf_fini(&d->envelope_id);

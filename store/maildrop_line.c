@@ -4,7 +4,6 @@
 #include "store/id.h"
 #include "store/record.h"
 
-#include <inttypes.h>
 #include <string.h>
 #include <xxhash.h>
 
@@ -14,10 +13,25 @@ enum { SUM_DIGITS = 16 };
 
 void maildrop_line_sign(struct buf *out, size_t from, uint64_t uid)
 {
-	if (!buf_over(out))
-		buf_printf(
-			out, " %016" PRIx64 "\n",
-			XXH3_64bits_withSeed(buf_cstr(out) + from, out->n - from, uid));
+	uint64_t sum;
+
+	if (buf_over(out))
+		return;
+	sum = XXH3_64bits_withSeed(buf_cstr(out) + from, out->n - from, uid);
+	buf_putc(out, ' ');
+	buf_put_hex64(out, sum);
+	buf_putc(out, '\n');
+}
+
+static void put_number(uint64_t n, struct buf *out)
+{
+	buf_putc(out, ' ');
+	buf_put_u64(out, n, 0);
+}
+
+static void put_id(uint64_t id, struct buf *out)
+{
+	buf_put(out, (struct str){id_print(id).c, ID_CHARS});
 }
 
 static void put_key(struct retry_key key, struct buf *out)
@@ -28,8 +42,11 @@ static void put_key(struct retry_key key, struct buf *out)
 
 static void put_added(const struct maildrop_line *l, struct buf *out)
 {
-	buf_printf(out, " %" PRIu32 " %" PRIu32 " %" PRIu64 " %" PRIu64 " %" PRIu64,
-		   l->volume, l->slot, l->size, l->stored, l->header_end);
+	put_number(l->volume, out);
+	put_number(l->slot, out);
+	put_number(l->size, out);
+	put_number(l->stored, out);
+	put_number(l->header_end, out);
 	put_key(l->key, out);
 	buf_putc(out, ' ');
 	buf_put(out, l->trace.n ? l->trace : STR("-"));
@@ -40,15 +57,20 @@ void maildrop_line_print(const struct maildrop_line *l, uint64_t uid, struct buf
 	size_t from = out->n;
 
 	if (l->event == MAILDROP_HEADER) {
-		buf_printf(out, "%s%s", header, id_print(uid).c);
+		buf_put(out, str_of(header));
+		put_id(uid, out);
 	} else {
-		buf_printf(out, "%" PRIu64 " %c %s", l->number, (char)l->event,
-			   id_print(l->id).c);
+		const char event[] = {' ', (char)l->event, ' '};
+
+		buf_put_u64(out, l->number, 0);
+		buf_put(out, (struct str){event, sizeof event});
+		put_id(l->id, out);
 		if (l->event == MAILDROP_ADDED)
 			put_added(l, out);
 		else if (l->event == MAILDROP_REMOVED)
 			put_key(l->key, out);
-		buf_printf(out, " %" PRIu64 " %" PRIu64, l->count, l->octets);
+		put_number(l->count, out);
+		put_number(l->octets, out);
 	}
 	maildrop_line_sign(out, from, uid);
 }

@@ -147,10 +147,12 @@ int message_each_aside(struct store *s,
 /* ---- the header as text -------------------------------------------------------- */
 
 /* Appends the header; body and slots[].offset are set.  Its length depends on
- * sender, envelope id and slots only, so that it can be written again over itself
+ * sender, envelope id and slots only, so that its first part can be written again over itself
  * when stored, size, header_end, sum and key are known.  With more recipients than `out`
  * has room for, buf_over(out) says so. */
 void message_header_print(struct message_info *mi, struct buf *out);
+/* Its first part alone, for then: as long as it was, and what follows is the same. */
+void message_head_print(const struct message_info *mi, struct buf *out);
 /* The first part, without slots.  `text` starts at the file's start, is borrowed,
  * and may be cut anywhere behind the first part. */
 int message_head_parse(struct str text, struct message_info *out, struct err *e);

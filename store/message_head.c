@@ -7,8 +7,6 @@
 #include "store/id.h"
 #include "store/record.h"
 
-#include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 #include <xxhash.h>
 
@@ -22,16 +20,34 @@ enum {
 
 /* ---- printing --------------------------------------------------------------- */
 
-static void put_sum(struct buf *out, const char *key, size_t from)
+static void put_hex(struct buf *out, const char *key, uint64_t v)
 {
-	uint64_t sum = XXH3_64bits(out->p + from, out->n - from);
+	buf_put(out, str_of(key));
+	buf_putc(out, ' ');
+	buf_put_hex64(out, v);
+	buf_putc(out, '\n');
+}
 
-	buf_printf(out, "%s %016" PRIx64 "\n", key, sum);
+static void put_number(struct buf *out, const char *key, uint64_t v, size_t width)
+{
+	buf_put(out, str_of(key));
+	buf_putc(out, ' ');
+	buf_put_u64(out, v, width);
+	buf_putc(out, '\n');
+}
+
+static void put_text(struct buf *out, const char *key, struct str value)
+{
+	buf_put(out, str_of(key));
+	buf_putc(out, ' ');
+	buf_put(out, value);
+	buf_putc(out, '\n');
 }
 
 static void put_encoded(struct buf *out, const char *key, struct str value)
 {
-	buf_printf(out, "%s ", key);
+	buf_put(out, str_of(key));
+	buf_putc(out, ' ');
 	record_encode(value, true, out);
 	buf_putc(out, '\n');
 }
@@ -39,9 +55,13 @@ static void put_encoded(struct buf *out, const char *key, struct str value)
 void message_slot_print(struct message_slot *slot, size_t base, struct buf *out)
 {
 	slot->offset = (uint32_t)(out->n - base + STATE_AT);
-	buf_printf(out, "rcpt %c ", slot->state);
+	buf_put(out, STR("rcpt "));
+	buf_putc(out, slot->state);
+	buf_putc(out, ' ');
 	record_encode(str_of(slot->name.s), true, out);
-	buf_printf(out, " %s ", id_print(slot->uid).c);
+	buf_putc(out, ' ');
+	buf_put(out, (struct str){id_print(slot->uid).c, ID_CHARS});
+	buf_putc(out, ' ');
 	buf_put(out, slot->trace.n ? slot->trace : STR("-"));
 	buf_putc(out, '\n');
 }
@@ -93,25 +113,29 @@ uint64_t message_slots_sum(struct str text)
 
 void message_numbers_print(const struct message_info *mi, struct buf *out)
 {
-	buf_printf(out, "%s%0*" PRIu64 "\n", magic, BODY_DIGITS, mi->body);
-	buf_printf(out, "id %s\n", id_print(mi->id).c);
-	buf_printf(out, "arrived %020" PRIu64 "\n", mi->arrived_ms);
-	buf_printf(out, "stored %020" PRIu64 "\n", mi->stored);
-	buf_printf(out, "size %020" PRIu64 "\n", mi->size);
-	buf_printf(out, "header %020" PRIu64 "\n", mi->header_end);
-	buf_printf(out, "body-sum %016" PRIx64 "\n", mi->sum);
-	buf_printf(out, "retry-key %s\n", retry_key_print(mi->key).c);
-	buf_printf(out, "slots %010zu\n", mi->n_slots);
+	buf_put(out, str_of(magic));
+	buf_put_u64(out, mi->body, BODY_DIGITS);
+	buf_putc(out, '\n');
+	put_text(out, "id", (struct str){id_print(mi->id).c, ID_CHARS});
+	put_number(out, "arrived", mi->arrived_ms, 20);
+	put_number(out, "stored", mi->stored, 20);
+	put_number(out, "size", mi->size, 20);
+	put_number(out, "header", mi->header_end, 20);
+	put_hex(out, "body-sum", mi->sum);
+	put_text(out, "retry-key",
+		 (struct str){retry_key_print(mi->key).c, RETRY_KEY_DIGITS});
+	put_number(out, "slots", mi->n_slots, 10);
 }
 
-static void put_head(struct buf *out, const struct message_info *mi)
+void message_head_print(const struct message_info *mi, struct buf *out)
 {
 	size_t from = out->n;
 
 	message_numbers_print(mi, out);
 	put_encoded(out, "env-id", mi->envelope_id);
 	put_encoded(out, "from", mi->from);
-	put_sum(out, "head-sum", from);
+	if (!buf_over(out))
+		put_hex(out, "head-sum", XXH3_64bits(out->p + from, out->n - from));
 }
 
 void message_header_print(struct message_info *mi, struct buf *out)
@@ -120,7 +144,7 @@ void message_header_print(struct message_info *mi, struct buf *out)
 
 	/* The head holds the length of the whole header, so print it once for its
 	 * own length, then the slots, then the head again with the true number. */
-	put_head(out, mi);
+	message_head_print(mi, out);
 
 	size_t slots_at = out->n;
 
@@ -128,17 +152,15 @@ void message_header_print(struct message_info *mi, struct buf *out)
 		message_slot_print(&mi->slots[i], base, out);
 	if (buf_over(out))
 		return;
-
-	uint64_t sum =
-		message_slots_sum((struct str){out->p + slots_at, out->n - slots_at});
-
-	buf_printf(out, "slot-sum %016" PRIx64 "\n\n", sum);
+	put_hex(out, "slot-sum",
+		message_slots_sum((struct str){out->p + slots_at, out->n - slots_at}));
+	buf_putc(out, '\n');
 	mi->body = out->n - base;
 
 	struct buf head;
 
 	buf_init(&head, MESSAGE_HEAD_MAX);
-	put_head(&head, mi);
+	message_head_print(mi, &head);
 	must(!buf_over(&head) && head.n == slots_at - base);
 	if (!buf_over(out))
 		memcpy(out->p + base, head.p, head.n);

@@ -23,12 +23,16 @@ static bool component_octet_ok(char c, size_t at)
  * holds, cannot make a slash, a leading dot or a control octet of a file name */
 static void put_component(struct buf *out, struct str s)
 {
+	size_t plain = 0; /* where what stands for itself begins */
+
 	for (size_t i = 0; i < s.n; i++) {
 		if (s.p[i] != '\0' && component_octet_ok(s.p[i], i))
-			buf_putc(out, s.p[i]);
-		else
-			buf_printf(out, "%%%02x", (unsigned char)s.p[i]);
+			continue;
+		buf_put(out, (struct str){s.p + plain, i - plain});
+		buf_printf(out, "%%%02x", (unsigned char)s.p[i]);
+		plain = i + 1;
 	}
+	buf_put(out, (struct str){s.p + plain, s.n - plain});
 }
 
 /* ---- canonical names -------------------------------------------------------------- */

@@ -19,14 +19,18 @@ void record_begin(struct record_writer *w, const char *kind)
 
 void record_encode(struct str s, bool space_too, struct buf *out)
 {
+	size_t plain = 0; /* where what needs no code begins */
+
 	for (size_t i = 0; i < s.n; i++) {
 		unsigned char c = (unsigned char)s.p[i];
 
-		if (c < 0x20 || c == 0x7f || c == '%' || (space_too && c == ' '))
-			buf_printf(out, "%%%02x", c);
-		else
-			buf_putc(out, s.p[i]);
+		if (c >= 0x20 && c != 0x7f && c != '%' && !(space_too && c == ' '))
+			continue;
+		buf_put(out, (struct str){s.p + plain, i - plain});
+		buf_printf(out, "%%%02x", c);
+		plain = i + 1;
 	}
+	buf_put(out, (struct str){s.p + plain, s.n - plain});
 }
 
 bool record_is_encoded(struct str s)

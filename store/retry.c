@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 #include "store/retry.h"
 
-#include <inttypes.h>
-#include <stdio.h>
-
 bool retry_key_is_set(struct retry_key k)
 {
 	return k.high != 0 || k.low != 0;
@@ -18,7 +15,12 @@ struct retry_text retry_key_print(struct retry_key k)
 {
 	struct retry_text t;
 
-	snprintf(t.c, sizeof t.c, "%016" PRIx64 "%016" PRIx64, k.high, k.low);
+	for (size_t i = 0; i < RETRY_KEY_DIGITS; i++) {
+		uint64_t half = i < RETRY_KEY_DIGITS / 2 ? k.high : k.low;
+
+		t.c[i] = "0123456789abcdef"[half >> (60 - i % 16 * 4) & 15];
+	}
+	t.c[RETRY_KEY_DIGITS] = '\0';
 	return t;
 }
 

@@ -109,6 +109,27 @@ static void prints_short_and_long(void **state UNUSED)
 	buf_fini(&b);
 }
 
+static void prints_numbers_as_printf_does(void **state UNUSED)
+{
+	static const uint64_t values[] = {0, 9, 10, 4095, UINT32_MAX, UINT64_MAX};
+	struct buf is, want;
+
+	buf_init(&is, 1000);
+	buf_init(&want, 1000);
+	for (size_t i = 0; i < countof(values); i++) {
+		unsigned long long v = values[i];
+
+		buf_put_u64(&is, v, 0);
+		buf_put_u64(&is, v, 8);
+		buf_put_u64(&is, v, 20);
+		buf_put_hex64(&is, v);
+		buf_printf(&want, "%llu%08llu%020llu%016llx", v, v, v, v);
+	}
+	assert_string_equal(buf_cstr(&is), buf_cstr(&want));
+	buf_fini(&is);
+	buf_fini(&want);
+}
+
 static void holds_any_octet(void **state UNUSED)
 {
 	struct buf b;
@@ -195,6 +216,7 @@ int main(void)
 		cmocka_unit_test(a_maximum_of_nothing),
 		cmocka_unit_test(grows_over_every_size),
 		cmocka_unit_test(prints_short_and_long),
+		cmocka_unit_test(prints_numbers_as_printf_does),
 		cmocka_unit_test(holds_any_octet),
 		cmocka_unit_test(drops_from_the_front),
 		cmocka_unit_test(reserves_room_to_read_into),
