@@ -94,15 +94,45 @@ void account_print(const struct account *a, struct record_writer *w)
 	record_put(w, "group", str_of(a->group));
 }
 
+/* What a profile has, in the order of `keys`; a value that is missing is empty. */
+enum { NAME, UID, CREATED, FLAGS, QUOTA, OVERDRAFT, OWNER, GROUP, N_KEYS };
+
+static const struct str keys[N_KEYS] = {
+	/* clang-format off */
+	[NAME] = STR_INIT("name"),       [UID] = STR_INIT("uid"),
+	[CREATED] = STR_INIT("created"), [FLAGS] = STR_INIT("flags"),
+	[QUOTA] = STR_INIT("quota"),     [OVERDRAFT] = STR_INIT("overdraft"),
+	[OWNER] = STR_INIT("owner"),     [GROUP] = STR_INIT("group"),
+	/* clang-format on */
+};
+
+/* take_all - in one pass, since every message asks for it; of keys that repeat the first */
+static void take_all(struct str text, struct str values[N_KEYS])
+{
+	bool taken[N_KEYS] = {false};
+	struct str key, value;
+
+	while (record_next(&text, &key, &value)) {
+		size_t i = 0;
+
+		while (i < N_KEYS && !str_eq(key, keys[i]))
+			i++;
+		if (i == N_KEYS || taken[i])
+			continue;
+		taken[i] = true;
+		values[i] = value;
+	}
+}
+
 /* take - false when it is longer than there is room: cut, it would be lost for good
  * with the next update */
-static bool take(struct str text, const char *key, char *to, size_t room)
+static bool take(struct str value, char *to, size_t room)
 {
 	struct buf b;
 
 	buf_init(&b, room - 1);
-	record_get(text, key, &b);
-	snprintf(to, room, "%s", buf_cstr(&b));
+	record_decode(value, &b);
+	memcpy(to, buf_cstr(&b), b.n + 1);
 
 	bool fits = !buf_over(&b);
 
@@ -110,12 +140,12 @@ static bool take(struct str text, const char *key, char *to, size_t room)
 	return fits;
 }
 
-static bool take_flags(struct str text, unsigned *out)
+static bool take_flags(struct str value, unsigned *out)
 {
 	char list[128];
 
 	*out = 0;
-	if (!take(text, "flags", list, sizeof list))
+	if (!take(value, list, sizeof list))
 		return false;
 	for (struct str rest = str_of(list); rest.n > 0;) {
 		unsigned flag;
@@ -129,28 +159,26 @@ static bool take_flags(struct str text, unsigned *out)
 	return true;
 }
 
-static bool take_quota(struct str text, uint64_t *out)
+static bool take_quota(struct str value, uint64_t *out)
 {
-	char quota[24];
-
 	*out = QUOTA_NONE;
-	return take(text, "quota", quota, sizeof quota) &&
-	       (strcmp(quota, "none") == 0 || str_u64(str_of(quota), out));
+	return str_eq(value, STR("none")) || str_u64(value, out);
 }
 
 bool account_parse(struct str text, const struct name *name, struct account *out)
 {
-	char uid[ID_CHARS + 1], stored_name[NAME_OCTETS + 1];
+	struct str v[N_KEYS] = {0};
+	char stored_name[NAME_OCTETS + 1];
 
 	*out = (struct account){.name = *name};
-	return take(text, "name", stored_name, sizeof stored_name) &&
-	       strcmp(stored_name, name->s) == 0 && take(text, "uid", uid, sizeof uid) &&
-	       id_parse(str_of(uid), &out->uid) &&
-	       take(text, "owner", out->owner, sizeof out->owner) &&
-	       take(text, "group", out->group, sizeof out->group) &&
-	       record_get_u64(text, "created", &out->created_ms) &&
-	       take_flags(text, &out->flags) && take_quota(text, &out->quota) &&
-	       record_get_u64(text, "overdraft", &out->overdraft);
+	take_all(text, v);
+	return take(v[NAME], stored_name, sizeof stored_name) &&
+	       strcmp(stored_name, name->s) == 0 && id_parse(v[UID], &out->uid) &&
+	       take(v[OWNER], out->owner, sizeof out->owner) &&
+	       take(v[GROUP], out->group, sizeof out->group) &&
+	       str_u64(v[CREATED], &out->created_ms) &&
+	       take_flags(v[FLAGS], &out->flags) && take_quota(v[QUOTA], &out->quota) &&
+	       str_u64(v[OVERDRAFT], &out->overdraft);
 }
 
 bool account_of_another(struct str text, const struct name *name, struct account *out)
@@ -186,7 +214,9 @@ int account_read(struct store *s, const struct name *name, struct account *out,
 
 	name_place("accounts", name, "profile", &place);
 	buf_init(&text, RECORD_MAX);
-	rc = store_read_record(s, place.path, account_kind, &text, found, e);
+	rc = known_read(s->profiles, store_root(s), place.path, &text, found, e);
+	if (rc == 0 && *found)
+		rc = record_check(buf_str(&text), account_kind, place.path, e);
 	if (rc == 0 && *found && !account_parse(buf_str(&text), name, out))
 		rc = not_ours(buf_str(&text), name, e);
 	buf_fini(&text);

@@ -14,13 +14,15 @@ struct place {
 
 struct known {
 	pthread_mutex_t lock;
-	struct place places[KNOWN_PLACES];
+	size_t n;
+	struct place places[];
 };
 
-struct known *known_new(void)
+struct known *known_new(size_t places)
 {
-	struct known *k = xalloc(sizeof *k);
+	struct known *k = xalloc(sizeof *k + places * sizeof k->places[0]);
 
+	k->n = places;
 	must(pthread_mutex_init(&k->lock, NULL) == 0);
 	return k;
 }
@@ -36,7 +38,7 @@ void known_free(struct known **k)
 {
 	if (*k == NULL)
 		return;
-	for (size_t i = 0; i < KNOWN_PLACES; i++)
+	for (size_t i = 0; i < (*k)->n; i++)
 		empty(&(*k)->places[i]);
 	pthread_mutex_destroy(&(*k)->lock);
 	xfree(k);
@@ -44,7 +46,7 @@ void known_free(struct known **k)
 
 static struct place *place_of(struct known *k, const char *path)
 {
-	return &k->places[XXH3_64bits(path, strlen(path)) % KNOWN_PLACES];
+	return &k->places[XXH3_64bits(path, strlen(path)) % k->n];
 }
 
 static bool recall(struct known *k, const char *path, uint64_t stamp, struct buf *out)

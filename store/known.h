@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * known - records that everybody needs, kept as long as they are the same
+ * known - records that are asked for again and again, kept as long as they are the same
  *
- * A store has few domains, and each RCPT and each login asks for one.  What was read of them
- * is kept here, and proved by one stat(2) each time (storage_stamp()); a change is seen by the
- * next who asks.  Where there are no stamps, it is read each time.
+ * A store has few domains, and each RCPT and each login asks for one; and it has accounts that
+ * get more mail than others.  What was read of them is kept here, and proved by one stat(2)
+ * each time (storage_stamp()); a change is seen by the next who asks.  Where there are no
+ * stamps, it is read each time.
  *
- * Owns:    KNOWN_PLACES texts; two paths that fall to one place take turns.
+ * Owns:    as many texts as it has places; two paths that fall to one place take turns.
  * Limits:  what is longer than KNOWN_OCTETS is not kept.
  * Threads: any.
  * Tests:   t/unit/store/known.c
@@ -16,11 +17,11 @@
 
 #include "store/storage.h"
 
-enum { KNOWN_PLACES = 1024, KNOWN_OCTETS = 1024 };
+enum { KNOWN_OCTETS = 1024 };
 
 struct known;
 
-struct known *known_new(void);
+struct known *known_new(size_t places);
 void known_free(struct known **k);
 
 /* As storage_read(). */

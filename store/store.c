@@ -13,6 +13,9 @@
 /* Nobody writes a file of a few KB for so long. */
 enum { SWEEP_AGE_MS = 3600 * 1000 };
 
+/* A profile is 250 octets with its path: 2 MB of them. */
+enum { KNOWN_DOMAINS = 1024, KNOWN_PROFILES = 8192 };
+
 int store_read_record(struct store *s, const char *path, const char *kind,
 		      struct buf *out, bool *found, struct err *e)
 {
@@ -114,7 +117,8 @@ int store_open(const struct settings *set, struct store **out, struct err *e)
 
 	*out = NULL;
 	s->set = set;
-	s->known = known_new();
+	s->known = known_new(KNOWN_DOMAINS);
+	s->profiles = known_new(KNOWN_PROFILES);
 	pthread_mutex_init(&s->mutex, NULL);
 	if (open_all(s, e) < 0) {
 		store_close(&s);
@@ -141,6 +145,7 @@ void store_close(struct store **sp)
 	xfree(&s->volumes);
 	storage_close(&s->root);
 	known_free(&s->known);
+	known_free(&s->profiles);
 	pthread_mutex_destroy(&s->mutex);
 	xfree(sp);
 }

@@ -37,9 +37,10 @@ struct store {
 	struct volume *volumes;
 	size_t n_volumes;
 	atomic_uint next_volume;
-	struct known *known;   /* domains */
-	pthread_mutex_t mutex; /* guards making `writer` */
-	struct writer *writer; /* NULL until the first id is needed */
+	struct known *known;    /* domains */
+	struct known *profiles; /* accounts */
+	pthread_mutex_t mutex;  /* guards making `writer` */
+	struct writer *writer;  /* NULL until the first id is needed */
 };
 
 /* The volume of a number, or NULL. */

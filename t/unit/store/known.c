@@ -22,7 +22,7 @@ struct rig {
 
 static void begin(struct rig *r)
 {
-	*r = (struct rig){.dir = "/tmp/popstore-unit-XXXXXX", .known = known_new()};
+	*r = (struct rig){.dir = "/tmp/popstore-unit-XXXXXX", .known = known_new(1024)};
 	assert_non_null(mkdtemp(r->dir));
 	assert_int_equal(storage_open(r->dir, &r->st, &r->e), 0);
 }
