@@ -42,9 +42,12 @@ void log_reopen(void)
 
 static bool is_plain(struct str s)
 {
-	for (size_t i = 0; i < s.n; i++)
-		if (!ascii_is_print(s.p[i]) || strchr(" \"\\=", s.p[i]))
+	for (size_t i = 0; i < s.n; i++) {
+		char c = s.p[i];
+
+		if (!ascii_is_print(c) || c == ' ' || c == '"' || c == '\\' || c == '=')
 			return false;
+	}
 	return s.n > 0;
 }
 
@@ -89,9 +92,11 @@ void log_format(struct buf *out, enum log_level level, const char *event,
 			put_err(out, kv[i].e);
 			continue;
 		}
-		buf_printf(out, " %s=", kv[i].key);
+		buf_putc(out, ' ');
+		buf_put(out, str_of(kv[i].key));
+		buf_putc(out, '=');
 		if (kv[i].kind == KV_NUM)
-			buf_printf(out, "%llu", (unsigned long long)kv[i].u);
+			buf_put_u64(out, kv[i].u, 0);
 		else
 			put_value(out, kv[i].s);
 	}

@@ -276,8 +276,8 @@ static void deliver_one(struct delivery *d, size_t i)
  * volume takes nothing more, and says so itself. */
 static void settle_releases(struct delivery *d)
 {
-	struct message_path path = message_path(d->info.id);
 	struct storage_file *f = NULL;
+	struct message_path path;
 	struct err ignored;
 	size_t released = 0;
 	bool found = false;
@@ -286,6 +286,7 @@ static void settle_releases(struct delivery *d)
 		released += !has_line(&d->rcpt[i]);
 	if (released == 0)
 		return;
+	path = message_path(d->info.id);
 	if (released == d->n)
 		(void)!storage_remove(d->volume->storage, path.s, STORAGE_DURABLE,
 				      &ignored);

@@ -187,21 +187,36 @@ struct str name_domain_of(const struct name *n)
 
 /* ---- places -------------------------------------------------------------------------- */
 
+static void add(struct place *p, size_t *n, struct str s)
+{
+	must(s.n < sizeof p->path - *n);
+	memcpy(p->path + *n, s.p, s.n);
+	*n += s.n;
+	p->path[*n] = '\0';
+}
+
+/* Every message asks for this several times. */
 void name_place(const char *tree, const struct name *n, const char *leaf,
 		struct place *out)
 {
+	static const char hex[] = "0123456789abcdef";
 	uint64_t hash = XXH3_64bits(n->s, strlen(n->s));
+	const char above[] = {'/', hex[hash >> 60],      hex[hash >> 56 & 15],
+			      '/', hex[hash >> 52 & 15], hex[hash >> 48 & 15],
+			      '/'};
 	struct buf component;
+	size_t len = 0;
 
 	buf_init(&component, NAME_MAX);
 	put_component(&component, str_of(n->s));
 	must(!buf_over(&component)); /* whoever made the name saw to it */
-
-	int len = snprintf(out->path, sizeof out->path, "%s/%02x/%02x/%s%s%s", tree,
-			   (unsigned)(hash >> 56), (unsigned)(hash >> 48) & 0xff,
-			   buf_cstr(&component), leaf ? "/" : "", leaf ? leaf : "");
-
-	must(len > 0 && (size_t)len < sizeof out->path);
+	add(out, &len, str_of(tree));
+	add(out, &len, (struct str){above, sizeof above});
+	add(out, &len, buf_str(&component));
+	if (leaf != NULL) {
+		add(out, &len, STR("/"));
+		add(out, &len, str_of(leaf));
+	}
 	buf_fini(&component);
 }
 

@@ -36,30 +36,43 @@ static const struct {
 struct part {
 	struct storage *storage;
 	struct look *look;
-	char name[16];
-	char path[32]; /* of its record */
+	const struct volume *volume; /* NULL: the root */
 };
 
-static struct part part_of(struct storage *st, struct look *look, const char *name)
-{
-	struct part p = {.storage = st, .look = look};
+struct part_name {
+	char s[16];
+};
 
-	snprintf(p.name, sizeof p.name, "%s", name);
-	snprintf(p.path, sizeof p.path, "stopped/%s", name);
-	return p;
-}
+struct part_path {
+	char s[32];
+};
 
 static struct part root_part(struct store *s)
 {
-	return part_of(s->root, &s->root_look, "root");
+	return (struct part){s->root, &s->root_look, NULL};
 }
 
 static struct part volume_part(struct volume *v)
 {
-	char name[16];
+	return (struct part){v->storage, &v->look, v};
+}
 
-	snprintf(name, sizeof name, "%u", v->number);
-	return part_of(v->storage, &v->look, name);
+static struct part_name name_of_part(const struct part *p)
+{
+	struct part_name n = {"root"};
+
+	if (p->volume != NULL)
+		snprintf(n.s, sizeof n.s, "%u", p->volume->number);
+	return n;
+}
+
+/* path_of - of its record */
+static struct part_path path_of(const struct part *p)
+{
+	struct part_path path;
+
+	snprintf(path.s, sizeof path.s, "stopped/%s", name_of_part(p).s);
+	return path;
 }
 
 /* ---- looking ----------------------------------------------------------------------- */
@@ -86,7 +99,7 @@ static enum standing ask(struct store *s, const struct part *p,
 	bool stopped = storage_failed(p->storage);
 
 	*space = (struct storage_space){0};
-	if (!stopped && storage_exists(s->root, p->path, &stopped, e) < 0)
+	if (!stopped && storage_exists(s->root, path_of(p).s, &stopped, e) < 0)
 		return STANDING_BROKEN;
 	if (storage_space(p->storage, space, e) < 0 && !stopped)
 		return STANDING_BROKEN;
@@ -206,8 +219,8 @@ static bool write_down(struct store *s, const struct part *p)
 	record_put_u64(&w, "since", clock_unix_ms());
 	record_put_u64(&w, "pid", (uint64_t)getpid());
 	/* Where even this fails, each process finds out by itself. */
-	(void)!storage_put(root, p->path, record_finish(&w), STORAGE_EXCLUSIVE, &existed,
-			   &e);
+	(void)!storage_put(root, path_of(p).s, record_finish(&w), STORAGE_EXCLUSIVE,
+			   &existed, &e);
 	record_fini(&w);
 	storage_close(&root);
 	return !existed;
@@ -215,10 +228,12 @@ static bool write_down(struct store *s, const struct part *p)
 
 static void tell(struct store *s, const struct part *p)
 {
+	struct part_name name = name_of_part(p);
+
 	if (!storage_failed(p->storage) || atomic_exchange(&p->look->told, true))
 		return;
 	if (write_down(s, p))
-		log_event(LOG_LV_ERROR, "storage.stopped", kv_s("volume", p->name),
+		log_event(LOG_LV_ERROR, "storage.stopped", kv_s("volume", name.s),
 			  kv_s("path", storage_name(p->storage)),
 			  kv_s("why", storage_failure(p->storage)),
 			  kv_s("do", "it takes no mail until popstored is restarted: "
@@ -257,7 +272,9 @@ int store_resume(struct store *s, size_t *n, struct err *e)
 
 int store_root_stopped(struct store *s, bool *stopped, struct err *e)
 {
-	return storage_exists(s->root, root_part(s).path, stopped, e);
+	const struct part root = root_part(s);
+
+	return storage_exists(s->root, path_of(&root).s, stopped, e);
 }
 
 /* ---- reporting ------------------------------------------------------------------------- */
@@ -276,7 +293,7 @@ static void read_down(struct store *s, const struct part *p, struct standing_rep
 
 	buf_init(&text, RECORD_MAX);
 	buf_init(&why, sizeof out->why - 1);
-	if (store_read_record(s, p->path, kind, &text, &found, &e) == 0 && found &&
+	if (store_read_record(s, path_of(p).s, kind, &text, &found, &e) == 0 && found &&
 	    record_get(buf_str(&text), "why", &why) &&
 	    record_get_u64(buf_str(&text), "since", &out->since_ms))
 		snprintf(out->why, sizeof out->why, "%s", buf_cstr(&why));
@@ -305,7 +322,7 @@ void store_standing(struct store *s, size_t i, struct standing_report *out)
 	struct err e = {0};
 
 	*out = (struct standing_report){.path = storage_name(p.storage)};
-	snprintf(out->name, sizeof out->name, "%s", p.name);
+	snprintf(out->name, sizeof out->name, "%s", name_of_part(&p).s);
 	out->standing = ask(s, &p, &out->space, &e);
 	out->mail = takes(out->standing) && (v == NULL || v->writable);
 	out->word = words[out->standing].word;
