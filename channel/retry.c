@@ -7,7 +7,8 @@
 
 #include <openssl/evp.h>
 
-enum { SHA256_OCTETS = 32 };
+/* A key of Poly1305 is as long as what SHA-256 makes. */
+enum { KEY_OCTETS = 32, SUM_OCTETS = 16 };
 
 /* BEGINNING collects the first octets; after them it is clear whether there will be a
  * key. */
@@ -18,19 +19,26 @@ struct retry {
 	struct retry_says says;
 	struct buf first;
 	uint64_t queued_ms;
+	uint64_t secret;
 	EVP_MD *sha256;
-	EVP_MD_CTX *sum;
+	EVP_MD_CTX *digest;
+	EVP_MAC *poly1305;
+	EVP_MAC_CTX *sum;
 };
 
-struct retry *retry_new(void)
+struct retry *retry_new(uint64_t secret)
 {
 	struct retry *r = xalloc(sizeof *r);
 
 	openssl_begin();
 	r->state = NO_KEY;
+	r->secret = secret;
 	r->sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
-	r->sum = EVP_MD_CTX_new();
-	must(r->sha256 != NULL && r->sum != NULL);
+	r->digest = EVP_MD_CTX_new();
+	r->poly1305 = EVP_MAC_fetch(NULL, "POLY1305", NULL);
+	must(r->sha256 != NULL && r->digest != NULL && r->poly1305 != NULL);
+	r->sum = EVP_MAC_CTX_new(r->poly1305);
+	must(r->sum != NULL);
 	buf_init(&r->first, RETRY_FIRST_OCTETS);
 	return r;
 }
@@ -40,7 +48,9 @@ void retry_free(struct retry **r)
 	if (*r == NULL)
 		return;
 	EVP_MD_free((*r)->sha256);
-	EVP_MD_CTX_free((*r)->sum);
+	EVP_MD_CTX_free((*r)->digest);
+	EVP_MAC_CTX_free((*r)->sum);
+	EVP_MAC_free((*r)->poly1305);
 	buf_fini(&(*r)->first);
 	xfree(r);
 }
@@ -54,7 +64,29 @@ void retry_begin(struct retry *r, const struct retry_says *says)
 
 static void add(struct retry *r, struct str s)
 {
-	must(EVP_DigestUpdate(r->sum, s.p, s.n) == 1);
+	must(EVP_MAC_update(r->sum, (const unsigned char *)s.p, s.n) == 1);
+}
+
+/* begin_sum - by a key that no other queue file has */
+static void begin_sum(struct retry *r, struct str id)
+{
+	unsigned char key[KEY_OCTETS];
+	struct buf text;
+
+	/* Neither sender nor id can hold a LF. */
+	buf_init(&text, RETRY_FIRST_OCTETS + 4096);
+	buf_put(&text, STR("popstore retry\n"));
+	buf_put_hex64(&text, r->secret);
+	buf_putc(&text, '\n');
+	buf_put(&text, r->says.sender);
+	buf_putc(&text, '\n');
+	buf_put(&text, id);
+	must(!buf_over(&text));
+	must(EVP_DigestInit_ex2(r->digest, r->sha256, NULL) == 1 &&
+	     EVP_DigestUpdate(r->digest, text.p, text.n) == 1 &&
+	     EVP_DigestFinal_ex(r->digest, key, NULL) == 1);
+	must(EVP_MAC_init(r->sum, key, sizeof key, NULL) == 1);
+	buf_fini(&text);
 }
 
 /* is_own - the line was written by the MTA that speaks to us */
@@ -73,12 +105,7 @@ static void decide(struct retry *r)
 		return;
 	r->state = SUMMING;
 	r->queued_ms = line.unix_ms;
-	must(EVP_DigestInit_ex2(r->sum, r->sha256, NULL) == 1);
-	/* Neither sender nor id can hold a LF. */
-	add(r, r->says.sender);
-	add(r, STR("\n"));
-	add(r, line.id);
-	add(r, STR("\n"));
+	begin_sum(r, line.id);
 	add(r, buf_str(&r->first));
 }
 
@@ -109,14 +136,15 @@ static uint64_t number(const unsigned char *p)
 
 bool retry_key(struct retry *r, struct retry_key *key, uint64_t *queued_ms)
 {
-	unsigned char sum[SHA256_OCTETS];
+	unsigned char sum[SUM_OCTETS];
+	size_t n;
 
 	if (r->state == BEGINNING)
 		decide(r);
 	if (r->state != SUMMING)
 		return false;
 	r->state = NO_KEY;
-	must(EVP_DigestFinal_ex(r->sum, sum, NULL) == 1);
+	must(EVP_MAC_final(r->sum, sum, &n, sizeof sum) == 1 && n == sizeof sum);
 	*key = (struct retry_key){number(sum), number(sum + 8)};
 	*queued_ms = r->queued_ms;
 	return true;

@@ -642,7 +642,7 @@ static void converse(struct session *s, struct err *e)
 	s->core = lmtp_new(&limits, str_of(s->set->hostname));
 	lmtp_offer(s->core, s->tls != NULL, xclient);
 	if (s->set->lmtp.retry_window_s > 0)
-		s->retry = retry_new();
+		s->retry = retry_new(store_id(s->store));
 	conn_deadline(s->c, s->c->idle_ms);
 	if (serve(s, e) < 0)
 		farewell(s, e);

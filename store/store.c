@@ -165,6 +165,11 @@ int store_probe(struct store *s, void (*doubt)(const struct err *why), struct er
 	return 0;
 }
 
+uint64_t store_id(const struct store *s)
+{
+	return s->id;
+}
+
 const struct settings *store_settings(const struct store *s)
 {
 	return s->set;

@@ -43,6 +43,8 @@ void store_close(struct store **s); /* a writer's last checkpoint included */
 int store_probe(struct store *s, void (*doubt)(const struct err *why), struct err *e);
 
 const struct settings *store_settings(const struct store *s);
+/* 64 bits by chance, which nobody outside knows who cannot read its files. */
+uint64_t store_id(const struct store *s);
 /* The root's tree, for auth/secret.c and the store's own modules; borrowed. */
 struct storage;
 struct storage *store_root(struct store *s);

@@ -18,10 +18,13 @@ struct says {
 	const char *peer_name, *ident, *sender, *text;
 };
 
-/* key_of - the message in pieces of this size */
-static bool key_of(const struct says *m, size_t piece, struct retry_key *key)
+enum { SECRET = 1 };
+
+/* key_by - the message in pieces of this size */
+static bool key_by(uint64_t secret, const struct says *m, size_t piece,
+		   struct retry_key *key)
 {
-	struct retry *r = retry_new();
+	struct retry *r = retry_new(secret);
 	struct retry_says says = {str_of(m->peer_name), str_of(m->ident),
 				  str_of(m->sender)};
 	struct str text = str_of(m->text);
@@ -45,6 +48,11 @@ static bool key_of(const struct says *m, size_t piece, struct retry_key *key)
 	assert_false(retry_key(r, key, &queued_ms));
 	retry_free(&r);
 	return has;
+}
+
+static bool key_of(const struct says *m, size_t piece, struct retry_key *key)
+{
+	return key_by(SECRET, m, piece, key);
 }
 
 /* What has a key. */
@@ -101,6 +109,9 @@ static void messages_differ(void **state UNUSED)
 		for (size_t j = 0; j < i; j++)
 			assert_false(retry_key_eq(key[i], key[j]));
 	}
+	/* nobody knows it who does not know the secret */
+	assert_true(key_by(SECRET + 1, &different[0], 65536, &again));
+	assert_false(retry_key_eq(again, key[0]));
 	/* the same, cut in any way */
 	for (size_t piece = 1; piece < 300; piece++) {
 		assert_true(key_of(&different[0], piece, &again));
@@ -147,7 +158,7 @@ static void a_long_message_has_a_key(void **state UNUSED)
 /* One message after the other, as in a session; one is given up in the middle. */
 static void each_message_has_its_own(void **state UNUSED)
 {
-	struct retry *r = retry_new();
+	struct retry *r = retry_new(SECRET);
 	struct retry_says says = {STR("mx.example.org"), STR(""), STR("s@x")};
 	struct retry_key alone, key;
 	uint64_t queued_ms;
