@@ -22,6 +22,10 @@
 #define NORETURN          __attribute__((noreturn))
 #define UNUSED            __attribute__((unused))
 
+/* Of a large variable, which would be zeroed at each call (-ftrivial-auto-var-init): where
+ * that costs more than what is done with it, and only what was written is looked at. */
+#define NOT_ZEROED __attribute__((uninitialized))
+
 #define must(e) ((e) ? (void)0 : must_fail(#e, __FILE__, __LINE__, __func__))
 NORETURN void must_fail(const char *expr, const char *file, int line, const char *func);
 

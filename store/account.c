@@ -205,22 +205,21 @@ static int not_ours(struct str text, const struct name *name, struct err *e)
 	return err_set(e, ERR_TEMP, "4.3.0", "profile of %s is not well formed", name->s);
 }
 
+int account_read_known(struct str text, const struct name *name, const char *path,
+		       void *out, struct err *e)
+{
+	if (record_check(text, account_kind, path, e) < 0)
+		return -1;
+	return account_parse(text, name, out) ? 0 : not_ours(text, name, e);
+}
+
 int account_read(struct store *s, const struct name *name, struct account *out,
 		 bool *found, struct err *e)
 {
 	struct place place;
-	struct buf text;
-	int rc;
 
 	name_place("accounts", name, "profile", &place);
-	buf_init(&text, RECORD_MAX);
-	rc = known_read(s->profiles, store_root(s), place.path, &text, found, e);
-	if (rc == 0 && *found)
-		rc = record_check(buf_str(&text), account_kind, place.path, e);
-	if (rc == 0 && *found && !account_parse(buf_str(&text), name, out))
-		rc = not_ours(buf_str(&text), name, e);
-	buf_fini(&text);
-	return rc;
+	return known_find(s->profiles, store_root(s), name, place.path, out, found, e);
 }
 
 /* has_lines - its maildrop, if only one octet of them.  An empty file tells nothing: a

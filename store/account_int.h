@@ -21,6 +21,9 @@ extern const char account_kind[];
 
 /* The lines, without a look at the sum. */
 bool account_parse(struct str text, const struct name *name, struct account *out);
+/* A known_parse() that makes a struct account. */
+int account_read_known(struct str text, const struct name *name, const char *path,
+		       void *out, struct err *e);
 /* The same, with its sum. */
 bool account_is_whole(struct str text, const struct name *name, struct account *out);
 /* A profile of another account than the one in whose place it stands. */

@@ -17,6 +17,7 @@ enum {
 	/* A message up to this size is written by one system call at its end; a larger
 	 * one goes to the disk as it comes. */
 	HELD_OCTETS = 65536,
+	HELD_AT_ONCE = 16384,
 	TRACE_ENCODED_MAX = 3 * MESSAGE_TRACE_MAX,
 };
 
@@ -167,6 +168,8 @@ int delivery_open(struct delivery *d, struct err *e)
 	if (buf_over(&d->held) || d->held.n > MESSAGE_HEADER_MAX)
 		return err_set(e, ERR_PERM, "5.5.3",
 			       "too many recipients for one message");
+	/* Most messages fit: growing would copy them several times. */
+	buf_reserve(&d->held, HELD_AT_ONCE);
 	d->sum = XXH3_createState();
 	must(d->sum != NULL);
 	XXH3_64bits_reset(d->sum);

@@ -67,24 +67,25 @@ int domain_check_record(struct str text, const struct name *name, const char *wh
 	return read_record(text, name, what, &ignored, e);
 }
 
+int domain_read_known(struct str text, const struct name *name, const char *path,
+		      void *out, struct err *e)
+{
+	return read_record(text, name, path, out, e);
+}
+
 static int find(struct store *s, const struct name *name, struct domain *out, bool *found,
 		struct err *e)
 {
 	struct place place;
-	struct buf text;
+	int rc;
 
 	name_place("domains", name, NULL, &place);
-	buf_init(&text, RECORD_MAX);
-
-	int rc = known_read(s->known, store_root(s), place.path, &text, found, e);
-
-	if (rc == 0)
-		rc = *found ? read_record(buf_str(&text), name, place.path, out, e)
-			    : store_has_tree(s, "domains", e);
+	rc = known_find(s->known, store_root(s), name, place.path, out, found, e);
+	if (rc == 0 && !*found)
+		rc = store_has_tree(s, "domains", e);
 	if (rc == 0 && *found && !out->own_delimiters)
 		snprintf(out->delimiters, sizeof out->delimiters, "%s",
 			 store_settings(s)->store.delimiters);
-	buf_fini(&text);
 	return rc;
 }
 

@@ -199,7 +199,7 @@ static int append_line(struct store *s, struct storage_file *f, const struct acc
 		       const struct maildrop_add *add, struct maildrop_answer *answer,
 		       struct err *e)
 {
-	struct maildrop_tail tail;
+	struct maildrop_tail tail NOT_ZEROED;
 	struct buf text;
 	bool wanted;
 	int rc = -1;

@@ -2,6 +2,8 @@
 #include "store/store.h"
 
 #include "lib/conn.h"
+#include "store/account_int.h"
+#include "store/domain_int.h"
 #include "store/mark.h"
 #include "store/record.h"
 #include "store/standing.h"
@@ -13,7 +15,7 @@
 /* Nobody writes a file of a few KB for so long. */
 enum { SWEEP_AGE_MS = 3600 * 1000 };
 
-/* A profile is 250 octets with its path: 2 MB of them. */
+/* A profile is 600 octets with its path: 5 MB of them. */
 enum { KNOWN_DOMAINS = 1024, KNOWN_PROFILES = 8192 };
 
 int store_read_record(struct store *s, const char *path, const char *kind,
@@ -117,8 +119,9 @@ int store_open(const struct settings *set, struct store **out, struct err *e)
 
 	*out = NULL;
 	s->set = set;
-	s->known = known_new(KNOWN_DOMAINS);
-	s->profiles = known_new(KNOWN_PROFILES);
+	s->known = known_new(KNOWN_DOMAINS, sizeof(struct domain), domain_read_known);
+	s->profiles =
+		known_new(KNOWN_PROFILES, sizeof(struct account), account_read_known);
 	pthread_mutex_init(&s->mutex, NULL);
 	if (open_all(s, e) < 0) {
 		store_close(&s);
