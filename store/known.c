@@ -7,17 +7,17 @@
 #include <string.h>
 #include <xxhash.h>
 
-/* What is kept of a path. */
+/* What is kept of a name. */
 struct place_kept {
 	uint64_t stamp; /* 0: nothing */
-	char *path;
-	void *value;
+	char *name;
+	void *rest; /* of the value, behind its name */
 };
 
 struct known {
 	pthread_mutex_t lock;
 	known_parse *parse;
-	size_t octets, n;
+	size_t rest, n;
 	struct place_kept places[];
 };
 
@@ -26,7 +26,8 @@ struct known *known_new(size_t places, size_t octets, known_parse *parse)
 	struct known *k = xalloc(sizeof *k + places * sizeof k->places[0]);
 
 	k->parse = parse;
-	k->octets = octets;
+	must(octets > sizeof(struct name));
+	k->rest = octets - sizeof(struct name);
 	k->n = places;
 	must(pthread_mutex_init(&k->lock, NULL) == 0);
 	return k;
@@ -34,8 +35,8 @@ struct known *known_new(size_t places, size_t octets, known_parse *parse)
 
 static void empty(struct place_kept *p)
 {
-	xfree(&p->path);
-	xfree(&p->value);
+	xfree(&p->name);
+	xfree(&p->rest);
 	*p = (struct place_kept){0};
 }
 
@@ -49,35 +50,38 @@ void known_free(struct known **k)
 	xfree(k);
 }
 
-static struct place_kept *place_of(struct known *k, const char *path)
+static struct place_kept *place_of(struct known *k, const struct name *name)
 {
-	return &k->places[XXH3_64bits(path, strlen(path)) % k->n];
+	return &k->places[XXH3_64bits(name->s, strlen(name->s)) % k->n];
 }
 
-static bool recall(struct known *k, const char *path, uint64_t stamp, void *out)
+static bool recall(struct known *k, const struct name *name, uint64_t stamp, void *out)
 {
-	const struct place_kept *p = place_of(k, path);
+	const struct place_kept *p = place_of(k, name);
 	bool same;
 
 	must(pthread_mutex_lock(&k->lock) == 0);
-	same = p->stamp == stamp && strcmp(p->path, path) == 0;
-	if (same)
-		memcpy(out, p->value, k->octets);
+	same = p->stamp == stamp && strcmp(p->name, name->s) == 0;
+	if (same) {
+		*(struct name *)out = *name;
+		memcpy((struct name *)out + 1, p->rest, k->rest);
+	}
 	must(pthread_mutex_unlock(&k->lock) == 0);
 	return same;
 }
 
-static void keep(struct known *k, const char *path, uint64_t stamp, const void *value)
+static void keep(struct known *k, const struct name *name, uint64_t stamp,
+		 const void *value)
 {
-	struct place_kept *p = place_of(k, path);
+	struct place_kept *p = place_of(k, name);
 
 	must(pthread_mutex_lock(&k->lock) == 0);
-	if (p->value == NULL)
-		p->value = xalloc(k->octets);
-	xfree(&p->path);
-	p->path = xstrdup(path);
+	if (p->rest == NULL)
+		p->rest = xalloc(k->rest);
+	xfree(&p->name);
+	p->name = xstrdup(name->s);
 	p->stamp = stamp;
-	memcpy(p->value, value, k->octets);
+	memcpy(p->rest, (const struct name *)value + 1, k->rest);
 	must(pthread_mutex_unlock(&k->lock) == 0);
 }
 
@@ -104,11 +108,11 @@ int known_find(struct known *k, struct storage *st, const struct name *name,
 	 * would not be. */
 	if (storage_stamp(st, path, &stamp, found, e) < 0)
 		return -1;
-	if (!*found || (stamp != 0 && recall(k, path, stamp, out)))
+	if (!*found || (stamp != 0 && recall(k, name, stamp, out)))
 		return 0;
 	if (read_now(k, st, name, path, out, found, e) < 0)
 		return -1;
 	if (*found && stamp != 0)
-		keep(k, path, stamp, out);
+		keep(k, name, stamp, out);
 	return 0;
 }

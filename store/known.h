@@ -7,7 +7,7 @@
  * stat(2) each time (storage_stamp()); a change is seen by the next who asks.  Where there are
  * no stamps, it is read each time.
  *
- * Owns:    as many values as it has places; two paths that fall to one place take turns.
+ * Owns:    as many values as it has places; two names that fall to one place take turns.
  * Threads: any.
  * Tests:   t/unit/store/known.c
  */
@@ -17,14 +17,15 @@
 #include "store/name.h"
 #include "store/storage.h"
 
-/* Makes of a record's text what is kept, which points to nothing that would go; -1: it is
+/* Makes of a record's text what is kept of it, which points to nothing that would go; -1: it is
  * damaged, and is read again the next time. */
 typedef int known_parse(struct str text, const struct name *name, const char *path,
 			void *out, struct err *e);
 
 struct known;
 
-/* `octets` is how large what `parse` makes is. */
+/* `octets` is how large what `parse` makes is.  It begins with a struct name, that of the
+ * record, which is not kept: most of it would be room. */
 struct known *known_new(size_t places, size_t octets, known_parse *parse);
 void known_free(struct known **k);
 

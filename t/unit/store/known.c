@@ -22,6 +22,7 @@ struct rig {
 
 /* What a record is made to here. */
 struct value {
+	struct name name;
 	char text[16];
 };
 
@@ -33,6 +34,7 @@ static int parse(struct str text, const struct name *name, const char *path, voi
 	assert_string_equal(name->s, path);
 	if (str_eq(text, STR("damaged")))
 		return err_set(e, ERR_TEMP, "4.3.0", "damaged");
+	v->name = *name;
 	snprintf(v->text, sizeof v->text, STR_FMT, STR_ARG(text));
 	return 0;
 }
@@ -82,12 +84,13 @@ static int find(struct rig *r, const char *path, struct value *v, bool *found)
 
 static void expect(struct rig *r, const char *path, const char *want)
 {
-	struct value v = {""};
+	struct value v = {.text = ""};
 	bool found;
 
 	assert_int_equal(find(r, path, &v, &found), 0);
 	assert_int_equal(found, want != NULL);
 	assert_string_equal(v.text, want ? want : "");
+	assert_string_equal(v.name.s, want ? path : "");
 }
 
 static void what_is_there_now_is_read(void **state)
