@@ -87,7 +87,12 @@ static void enter(struct lmtp *s, enum state to)
 
 static void reply(struct lmtp *s, const struct lmtp_reply *r)
 {
-	buf_printf(&s->out, "%u %s %s\r\n", r->code, r->dsn, r->text);
+	buf_put_u64(&s->out, r->code, 0);
+	buf_putc(&s->out, ' ');
+	buf_put(&s->out, str_of(r->dsn));
+	buf_putc(&s->out, ' ');
+	buf_put(&s->out, str_of(r->text));
+	buf_put(&s->out, STR("\r\n"));
 }
 
 /* refuse - a command that the client should not have sent, or not so */
