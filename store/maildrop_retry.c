@@ -79,7 +79,7 @@ static int find_before(struct storage_file *f, const struct account *a, uint64_t
 		       struct err *e)
 {
 	uint64_t from = end > RETRY_SCAN_OCTETS ? end - RETRY_SCAN_OCTETS : 0;
-	char *text = xalloc((size_t)(end - from));
+	char *text = xresize(NULL, (size_t)(end - from));
 	size_t got;
 	int rc = storage_file_read(f, from, text, (size_t)(end - from), &got, e);
 
