@@ -10,6 +10,7 @@
 #include "popd/pop3.h"
 #include "store/account.h"
 #include "store/id.h"
+#include "store/message_whole.h"
 #include "store/standing.h"
 #include "store/store.h"
 
@@ -21,7 +22,9 @@ struct session {
 	char *mechanisms; /* of capa */
 	struct maildrop *maildrop;
 	struct pop3 *pop3;
-	struct message *message; /* the one being sent, or the last one */
+	/* The one being sent, or the last one: either of the two. */
+	struct message_whole *whole;
+	struct message *message;
 	uint32_t idle_ms;
 	struct err end; /* why it ended, for the log */
 };
@@ -143,12 +146,18 @@ static int flush(struct session *s, bool more)
 	return 0;
 }
 
+static void close_message(struct session *s)
+{
+	message_whole_free(&s->whole);
+	message_close(&s->message);
+}
+
 /* read_some - before there is a wait, what is to be said is said */
 static enum next read_some(struct session *s)
 {
 	struct str in;
 
-	message_close(&s->message);
+	close_message(s);
 	if (!conn_has_input(s->conn)) {
 		if (flush(s, false) < 0)
 			return NEXT_END;
@@ -173,10 +182,9 @@ static struct maildrop_entry *entry(struct session *s)
 }
 
 /* is_as_listed - LIST says the size, and TOP ends the header, by the maildrop's line */
-static bool is_as_listed(struct session *s, const struct maildrop_entry *en)
+static bool is_as_listed(struct session *s, const struct message_info *mi,
+			 const struct maildrop_entry *en)
 {
-	const struct message_info *mi = message_info(s->message);
-
 	return mi->stored == en->stored && mi->header_end == en->header_end &&
 	       mi->size + maildrop_trace(s->maildrop, en).n == en->size;
 }
@@ -186,13 +194,17 @@ static bool is_as_listed(struct session *s, const struct maildrop_entry *en)
  * can end the reply where it pleases, and the client takes the rest for the next one. */
 static int open_checked(struct session *s, const struct maildrop_entry *en, struct err *e)
 {
-	message_close(&s->message);
+	close_message(s);
+	s->whole = message_whole_read(s->store, en->volume, en->id, en->stored);
+	if (s->whole != NULL && is_as_listed(s, message_whole_info(s->whole), en))
+		return 0;
+	message_whole_free(&s->whole);
 	if (message_open(s->store, en->volume, en->id, &s->message, e) < 0)
 		return -1;
 	if (s->message == NULL)
 		return err_set(e, ERR_PERM, "5.3.0", "message %s is missing",
 			       id_print(en->id).c);
-	if (!is_as_listed(s, en))
+	if (!is_as_listed(s, message_info(s->message), en))
 		return err_set(e, ERR_PERM, "5.3.0",
 			       "message %s has not the length that the maildrop says",
 			       id_print(en->id).c);
@@ -227,14 +239,30 @@ static int open_message(struct session *s)
 		.trace = maildrop_trace(s->maildrop, en),
 		.stored = en->stored,
 		.header_end = en->header_end,
-		.in_parts = message_fd(s->message) < 0,
+		.in_parts = s->whole == NULL && message_fd(s->message) < 0,
 	};
 
 	pop3_opened(s->pop3, &body);
 	return 0;
 }
 
-static int send_body(struct session *s)
+/* send_whole - what was verified, in one piece with what comes before it */
+static int send_whole(struct session *s)
+{
+	struct str all = message_whole_behind(s->whole, pop3_output(s->pop3));
+
+	if (all.n == 0) {
+		if (flush(s, true) < 0)
+			return -1;
+		all = message_whole_octets(s->whole);
+	}
+	if (conn_write(s->conn, all, false, &s->end) < 0)
+		return -1;
+	pop3_written(s->pop3);
+	return 0;
+}
+
+static int send_file(struct session *s)
 {
 	const struct message_info *mi = message_info(s->message);
 
@@ -246,6 +274,13 @@ static int send_body(struct session *s)
 			unreadable(s, &s->end);
 		return -1;
 	}
+	return 0;
+}
+
+static int send_body(struct session *s)
+{
+	if ((s->whole != NULL ? send_whole(s) : send_file(s)) < 0)
+		return -1;
 	pop3_body_sent(s->pop3);
 	answered(s);
 	return 0;
@@ -258,6 +293,13 @@ static int read_part(struct session *s)
 	struct err e = {0};
 	size_t got;
 
+	if (s->whole != NULL) {
+		struct str all = message_whole_octets(s->whole);
+
+		must(part.offset + part.n <= all.n);
+		pop3_part_read(s->pop3, (struct str){all.p + part.offset, part.n});
+		return 0;
+	}
 	if (message_read(s->message, part.offset, octets, part.n, &got, &e) == 0) {
 		if (got == part.n) {
 			pop3_part_read(s->pop3, (struct str){octets, got});
@@ -367,7 +409,7 @@ void session_end(struct session **out)
 
 	if (s->pop3 != NULL)
 		counts = pop3_counts(s->pop3);
-	message_close(&s->message);
+	close_message(s);
 	maildrop_close(&s->maildrop);
 	pop3_free(&s->pop3);
 	log_event(LOG_LV_INFO, "pop3.session", kv_s("sid", s->conn->sid),

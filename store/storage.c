@@ -168,6 +168,14 @@ int storage_stamp(struct storage *st, const char *path, uint64_t *stamp, bool *f
 	return st->engine->stamp ? st->engine->stamp(st, path, stamp, found, e) : 0;
 }
 
+int storage_fetch(struct storage *st, const char *path, char *to, size_t n, size_t *got,
+		  bool *found, struct err *e)
+{
+	*got = 0;
+	*found = true;
+	return st->engine->fetch ? st->engine->fetch(st, path, to, n, got, found, e) : 0;
+}
+
 void storage_uncache(struct storage *st, const char *path)
 {
 	if (st->engine->uncache != NULL)

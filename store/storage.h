@@ -89,6 +89,12 @@ int storage_remove_dir(struct storage *st, const char *path, struct err *e) MUST
 int storage_exists(struct storage *st, const char *path, bool *found,
 		   struct err *e) MUST_USE;
 
+/* Up to `n` octets from an object's beginning, by as few calls as can be: there may be more
+ * than what came.  For who knows by what is read whether it is all; others use storage_read().
+ * An engine may bring nothing at all. */
+int storage_fetch(struct storage *st, const char *path, char *to, size_t n, size_t *got,
+		  bool *found, struct err *e) MUST_USE;
+
 /*
  * What an object is known by while it stays as it is: whoever finds the same stamp at the
  * same path later, and not 0, may go on with what he read there after he had asked for the

@@ -83,6 +83,9 @@ struct storage_engine {
 	/* NULL: all stamps are 0. */
 	int (*stamp)(struct storage *st, const char *path, uint64_t *stamp, bool *found,
 		     struct err *e);
+	/* NULL: it brings nothing. */
+	int (*fetch)(struct storage *st, const char *path, char *to, size_t n,
+		     size_t *got, bool *found, struct err *e);
 	int (*make_dir)(struct storage *st, const char *path, struct err *e);
 	int (*remove_dir)(struct storage *st, const char *path, struct err *e);
 	/* `hidden`: names that begin with a dot, too. */

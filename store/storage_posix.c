@@ -126,6 +126,23 @@ static int posix_read(struct storage *st, const char *path, struct buf *out, boo
 	return rc;
 }
 
+static int posix_fetch(struct storage *st, const char *path, char *to, size_t n,
+		       size_t *got, bool *found, struct err *e)
+{
+	int fd = openat(posix_dir(st), path, POSIX_READ_FLAGS);
+	ssize_t r;
+
+	*found = fd >= 0;
+	if (fd < 0)
+		return errno == ENOENT ? 0 : err_sys(e, "open %s/%s", st->name, path);
+	r = pread(fd, to, n, 0);
+	*got = r > 0 ? (size_t)r : 0;
+	if (r < 0)
+		err_sys(e, "read %s/%s", st->name, path);
+	close(fd);
+	return r < 0 ? -1 : 0;
+}
+
 /* put_exclusive - synced before it has its name, and its name then: the one sync that a
  * message gets, behind the link, lets a power cut in between leave an empty object, which
  * recovery clears away for messages only */
@@ -299,6 +316,7 @@ const struct storage_engine storage_posix = {
 	.rename = posix_rename,
 	.exists = posix_exists,
 	.stamp = posix_stamp,
+	.fetch = posix_fetch,
 	.make_dir = posix_make_dir,
 	.remove_dir = posix_remove_dir,
 	.list = posix_list,
