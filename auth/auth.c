@@ -16,7 +16,7 @@
 #include <unistd.h>
 
 enum {
-	AUTH_IDLE = 16,  /* conversations that are kept for the next question */
+	AUTH_IDLE = 64,  /* conversations that are kept for the next question */
 	AUTH_OFFERS = 8, /* offers that are remembered */
 };
 

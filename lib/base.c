@@ -1,9 +1,38 @@
 /* SPDX-License-Identifier: ISC */
 #include "lib/base.h"
 
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+
+static atomic_int own_id;
+
+static void forget_id(void)
+{
+	atomic_store(&own_id, 0);
+}
+
+static void forget_id_in_children(void)
+{
+	must(pthread_atfork(NULL, NULL, forget_id) == 0);
+}
+
+int process_id(void)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+	int id = atomic_load(&own_id);
+
+	if (id != 0)
+		return id;
+	/* Before it is remembered, or a child could take it for its own. */
+	must(pthread_once(&once, forget_id_in_children) == 0);
+	id = (int)getpid();
+	atomic_store(&own_id, id);
+	return id;
+}
 
 void must_fail(const char *expr, const char *file, int line, const char *func)
 {

@@ -29,6 +29,8 @@
 #define must(e) ((e) ? (void)0 : must_fail(#e, __FILE__, __LINE__, __func__))
 NORETURN void must_fail(const char *expr, const char *file, int line, const char *func);
 
+int process_id(void); /* getpid(), which is a system call, once in a process */
+
 void *xalloc(size_t size);                    /* zeroed; aborts rather than fails */
 void *xgrow(void *p, size_t old, size_t new); /* new tail zeroed */
 void *xresize(void *p, size_t new);           /* new tail not even that */

@@ -39,13 +39,6 @@ uint64_t clock_unix_ms(void)
 
 /* ---- who is there ----------------------------------------------------------- */
 
-union any_address {
-	struct sockaddr sa;
-	struct sockaddr_in in;
-	struct sockaddr_in6 in6;
-	struct sockaddr_storage storage;
-};
-
 static void name_ipv4(struct conn *c, struct in_addr a, in_port_t port)
 {
 	char host[INET_ADDRSTRLEN];
@@ -83,19 +76,20 @@ static void name_unix(struct conn *c)
 		snprintf(c->peer, sizeof c->peer, "unix:%u", (unsigned)who.uid);
 }
 
-static void name_peer(struct conn *c)
+static void name_peer(struct conn *c, const struct sockaddr_storage *from)
 {
-	union any_address a = {0};
-	socklen_t n = sizeof a;
+	struct sockaddr_in in;
+	struct sockaddr_in6 in6;
 
-	if (getpeername(c->fd, &a.sa, &n) < 0)
-		snprintf(c->peer, sizeof c->peer, "gone");
-	else if (a.sa.sa_family == AF_INET)
-		name_ipv4(c, a.in.sin_addr, a.in.sin_port);
-	else if (a.sa.sa_family == AF_INET6)
-		name_ipv6(c, &a.in6);
-	else
+	if (from->ss_family == AF_INET) {
+		memcpy(&in, from, sizeof in);
+		name_ipv4(c, in.sin_addr, in.sin_port);
+	} else if (from->ss_family == AF_INET6) {
+		memcpy(&in6, from, sizeof in6);
+		name_ipv6(c, &in6);
+	} else {
 		name_unix(c);
+	}
 }
 
 /* Who is on another machine's loopback talks over a wire to us. */
@@ -111,7 +105,7 @@ static void name_session(struct conn *c)
 {
 	static atomic_uint count;
 
-	snprintf(c->sid, sizeof c->sid, "%x-%x", (unsigned)getpid() & 0xffffff,
+	snprintf(c->sid, sizeof c->sid, "%x-%x", (unsigned)process_id() & 0xffffff,
 		 atomic_fetch_add(&count, 1) + 1);
 }
 
@@ -148,13 +142,31 @@ static void set_wait(struct conn *c, int option, uint32_t ms)
 	setsockopt(c->fd, SOL_SOCKET, option, &t, sizeof t);
 }
 
-void conn_open(struct conn *c, int owned_fd, uint32_t idle_ms)
+void conn_open_unnamed(struct conn *c, int owned_fd, uint32_t idle_ms)
 {
 	must(idle_ms > 0);
 	*c = (struct conn){
 		.fd = owned_fd, .idle_ms = idle_ms, .server = "", .piece = CONN_INPUT};
-	name_peer(c);
 	name_session(c);
+}
+
+void conn_open_from(struct conn *c, int owned_fd, uint32_t idle_ms,
+		    const struct sockaddr_storage *from)
+{
+	conn_open_unnamed(c, owned_fd, idle_ms);
+	name_peer(c, from);
+}
+
+void conn_open(struct conn *c, int owned_fd, uint32_t idle_ms)
+{
+	struct sockaddr_storage from = {0};
+	socklen_t n = sizeof from;
+
+	conn_open_unnamed(c, owned_fd, idle_ms);
+	if (getpeername(owned_fd, (struct sockaddr *)&from, &n) < 0)
+		snprintf(c->peer, sizeof c->peer, "gone");
+	else
+		name_peer(c, &from);
 }
 
 void conn_read_little(struct conn *c, size_t octets)

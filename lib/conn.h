@@ -34,6 +34,7 @@
 
 enum { CONN_INPUT = 16384, CONN_RATE_MIN = 128, CONN_HANDSHAKE_MS = 30000 };
 
+struct sockaddr_storage;
 struct tls;
 struct tls_context;
 
@@ -69,6 +70,11 @@ struct conn {
 
 /* Takes over `owned_fd`.  idle_ms bounds every single wait for the peer. */
 void conn_open(struct conn *c, int owned_fd, uint32_t idle_ms);
+/* The same where accept(2) has told who is there. */
+void conn_open_from(struct conn *c, int owned_fd, uint32_t idle_ms,
+		    const struct sockaddr_storage *from);
+/* The same for one that is introduced before anything is said of it. */
+void conn_open_unnamed(struct conn *c, int owned_fd, uint32_t idle_ms);
 /* Reads `octets` at a time, where little input is expected and many wait: it is what the
  * input buffer then has.  Before anything is read. */
 void conn_read_little(struct conn *c, size_t octets);

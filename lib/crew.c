@@ -73,8 +73,9 @@ struct crew {
 	pthread_mutex_t lock;
 	struct slot *slots;
 	size_t n_slots;
-	uint32_t free; /* the first free slot, as in next_free */
-	size_t count;  /* of sessions that are not gone */
+	uint32_t free;     /* the first free slot, as in next_free */
+	size_t count;      /* of sessions that are not gone */
+	bool empty_wanted; /* somebody waits until there is none */
 	struct timers timers;
 	uint64_t clock_ms; /* what `clock` is set to; 0: it is not */
 
@@ -298,7 +299,7 @@ static void end(struct crew *k, struct session *x)
 	buf_fini(&x->note);
 	xfree(&x);
 	lock(k);
-	if (--k->count == 0)
+	if (--k->count == 0 && k->empty_wanted)
 		must(eventfd_write(k->empty, 1) == 0);
 	unlock(k);
 }
@@ -585,7 +586,12 @@ static struct session *session_new(struct crew *k, const struct crew_guest *g)
 {
 	struct session *x = xalloc(sizeof *x);
 
-	conn_open(&x->c, g->fd, k->s->idle_ms);
+	if (g->unnamed)
+		conn_open_unnamed(&x->c, g->fd, k->s->idle_ms);
+	else if (g->from != NULL)
+		conn_open_from(&x->c, g->fd, k->s->idle_ms, g->from);
+	else
+		conn_open(&x->c, g->fd, k->s->idle_ms);
 	x->crew = k;
 	x->protocol = g->protocol;
 	x->c.server = g->server;
@@ -633,8 +639,11 @@ size_t crew_count(struct crew *k)
 	return n;
 }
 
-int crew_empty_fd(const struct crew *k)
+int crew_empty_fd(struct crew *k)
 {
+	lock(k);
+	k->empty_wanted = true;
+	unlock(k);
 	return k->empty;
 }
 

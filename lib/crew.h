@@ -55,6 +55,9 @@ struct crew_guest {
 	int fd, protocol;
 	struct str note;    /* of who handed it over */
 	const char *server; /* see struct conn */
+	const struct sockaddr_storage
+		*from; /* as accept(2) told; NULL: it has to be asked */
+	bool unnamed;  /* conn_open_unnamed() */
 };
 
 /* Within arrive().  Takes fd over; false when there are too many, or there is no thread to
@@ -68,8 +71,9 @@ void crew_watch(struct conn *c, int fd, bool room_too);
 void crew_forget(struct conn *c);
 
 size_t crew_count(struct crew *k); /* connections that are not gone */
-/* Becomes readable when the last connection has gone; read it as an eventfd(2). */
-int crew_empty_fd(const struct crew *k);
+/* Becomes readable when the last connection has gone, from the first call on; read it as an
+ * eventfd(2). */
+int crew_empty_fd(struct crew *k);
 void crew_each(struct crew *k, void (*what)(struct conn *c));
 
 #endif

@@ -123,7 +123,7 @@ static bool put_line(enum log_level level, const char *event, const struct log_k
 
 	buf_init(&line, LOG_SINK_LINE_MAX);
 	if (!to_syslog)
-		buf_printf(&line, "%s[%d]: ", program, (int)getpid());
+		buf_printf(&line, "%s[%d]: ", program, process_id());
 	log_format(&line, level, event, kv, n);
 	if (line.n == line.max)
 		buf_cut(&line, line.max - 1);

@@ -166,7 +166,7 @@ static bool put_datagram(int priority, struct str line)
 	strftime(when, sizeof when, "%b %e %T", &tm); /* lint: ok (... in this form) */
 
 	int n = snprintf(text, sizeof text, "<%d>%s %s[%d]: " STR_FMT, priority, when,
-			 sink.ident, (int)getpid(), STR_ARG(line));
+			 sink.ident, process_id(), STR_ARG(line));
 	struct str s = {text, (size_t)n < sizeof text ? (size_t)n : sizeof text - 1};
 
 	if (fd < 0) { /* there was none to be had */

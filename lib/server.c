@@ -22,13 +22,12 @@
 
 enum {
 	LISTEN_MAX = 64,       /* sockets of one process */
-	ACCEPT_BURST = 8,      /* before the first of them is served */
 	ACCEPT_PAUSE_MS = 200, /* when the process or the machine is out of descriptors */
 };
 
 struct socket {
 	int fd, protocol;
-	bool handoff, mute;
+	bool handoff, mute, introduced;
 	bool over; /* a channel that nothing comes from any more */
 	char name[SERVER_ADDRESS];
 };
@@ -82,10 +81,14 @@ static void refuse(struct run *r, int fd, const struct socket *from)
 }
 
 static void start_session(struct run *r, int fd, const struct socket *from,
-			  struct str note)
+			  const struct sockaddr_storage *peer, struct str note)
 {
-	const struct crew_guest g = {
-		.fd = fd, .protocol = from->protocol, .note = note, .server = from->name};
+	const struct crew_guest g = {.fd = fd,
+				     .protocol = from->protocol,
+				     .note = note,
+				     .server = from->name,
+				     .from = peer,
+				     .unnamed = from->introduced};
 
 	if (!crew_take(r->crew, &g))
 		refuse(r, fd, from);
@@ -166,48 +169,43 @@ static void take_failed(struct run *r, struct socket *from, const struct err *e)
 	from->over = true;
 }
 
-static void take_some(struct run *r, struct socket *from)
+static void take_one(struct run *r, struct socket *from)
 {
 	struct buf note;
 	struct err e;
 	int fd;
 
 	buf_init(&note, HANDOFF_NOTE_MAX);
-	for (int i = 0; i < ACCEPT_BURST; i++) {
-		if (handoff_take(from->fd, &fd, &note, &e) < 0) {
-			take_failed(r, from, &e);
-			break;
-		}
-		if (fd < 0)
-			break;
-		start_session(r, fd, from, buf_str(&note));
-	}
+	if (handoff_take(from->fd, &fd, &note, &e) < 0)
+		take_failed(r, from, &e);
+	else if (fd >= 0)
+		start_session(r, fd, from, NULL, buf_str(&note));
 	buf_fini(&note);
 }
 
-static void accept_some(struct run *r, const struct socket *from)
+static void accept_one(struct run *r, const struct socket *from)
 {
-	for (int i = 0; i < ACCEPT_BURST; i++) {
-		int fd = accept4(from->fd, NULL, NULL, SOCK_CLOEXEC);
+	struct sockaddr_storage peer = {0};
+	socklen_t n = sizeof peer;
+	int fd = accept4(from->fd, (struct sockaddr *)&peer, &n, SOCK_CLOEXEC);
 
-		if (fd < 0) {
-			accept_failed(r);
-			return;
-		}
-		start_session(r, fd, from, STR(""));
-	}
+	if (fd < 0)
+		accept_failed(r);
+	else
+		start_session(r, fd, from, &peer, STR(""));
 }
 
-/* arrive - somebody is at a door; it may have been closed meanwhile */
+/* arrive - somebody is at a door; it may have been closed meanwhile.  One at a time: where
+ * there are more, the next look at what has happened says so, and nobody has to ask in vain. */
 static void arrive(size_t door, void *ctx)
 {
 	struct run *r = ctx;
 
 	pthread_mutex_lock(&r->lock);
 	if (r->open && r->sockets[door].handoff)
-		take_some(r, &r->sockets[door]);
+		take_one(r, &r->sockets[door]);
 	else if (r->open)
-		accept_some(r, &r->sockets[door]);
+		accept_one(r, &r->sockets[door]);
 	pthread_mutex_unlock(&r->lock);
 }
 
@@ -332,7 +330,8 @@ static int add_socket(struct run *r, int fd, const struct server_listen *l, stru
 	*s = (struct socket){.fd = fd,
 			     .protocol = l->protocol,
 			     .handoff = l->handoff,
-			     .mute = l->mute};
+			     .mute = l->mute,
+			     .introduced = l->introduced};
 	if (l->handoff)
 		return 0;
 	server_address(fd, s->name);

@@ -42,6 +42,7 @@ struct server_listen {
 	/* It is no listening socket but the taking end of a channel (lib/handoff.h),
 	 * "session.take": conn.note is what came along with a connection. */
 	bool handoff;
+	bool introduced; /* the note says who is there, see conn_open_unnamed() */
 };
 
 struct server {

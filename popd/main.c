@@ -104,7 +104,8 @@ static int enter_session(void *ctx, struct err *e)
 
 static int run_sessions(const struct settings *set, struct err *e)
 {
-	const struct server_listen listen = {.name = "session.take", .handoff = true};
+	const struct server_listen listen = {
+		.name = "session.take", .handoff = true, .introduced = true};
 	struct server server = server_for(set);
 	struct sessions s;
 	int rc = -1;

@@ -610,11 +610,23 @@ bool maildrop_removes_any(const struct maildrop *m)
 	return false;
 }
 
+/* has_news - anything that the file does not say */
+static bool has_news(const struct maildrop *m)
+{
+	for (size_t i = 0; i < m->n; i++) {
+		const struct maildrop_entry *en = &m->entries[i];
+
+		if (en->removed || (en->seen && !en->read))
+			return true;
+	}
+	return false;
+}
+
 int maildrop_commit(struct maildrop *m, struct err *e)
 {
 	must(m->lease != NULL);
 	*e = (struct err){0};
-	if (m->n == 0 && !m->dropped)
+	if (!m->dropped && !has_news(m))
 		return 0;
 
 	int rc = update(m, e);

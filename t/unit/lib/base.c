@@ -110,6 +110,20 @@ static void a_copy_is_a_copy(void **state UNUSED)
 	xfree(&copy);
 }
 
+static void a_child_has_an_id_of_its_own(void **state UNUSED)
+{
+	int status;
+	pid_t child;
+
+	assert_int_equal(process_id(), getpid());
+	child = fork();
+	if (child == 0)
+		_exit(process_id() == (int)getpid() ? 0 : 1);
+	assert_true(child > 0);
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -118,6 +132,7 @@ int main(void)
 		cmocka_unit_test(memory_is_zeroed),
 		cmocka_unit_test(nothing_is_memory_too),
 		cmocka_unit_test(a_copy_is_a_copy),
+		cmocka_unit_test(a_child_has_an_id_of_its_own),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
