@@ -33,7 +33,8 @@ void wire_clear(struct wire *m)
 
 static void begin_line(struct wire *m, const char *key)
 {
-	buf_printf(&m->text, "%s ", key);
+	buf_put(&m->text, str_of(key));
+	buf_putc(&m->text, ' ');
 }
 
 static void end_line(struct wire *m)
@@ -45,8 +46,7 @@ static void end_line(struct wire *m)
 void wire_put(struct wire *m, const char *key, struct str value)
 {
 	begin_line(m, key);
-	for (size_t i = 0; i < value.n && !buf_over(&m->text); i++)
-		record_encode((struct str){value.p + i, 1}, false, &m->text);
+	record_encode(value, false, &m->text);
 	end_line(m);
 }
 

@@ -75,7 +75,8 @@ static void sign(const struct attempt *t, struct auth_answer *out)
 {
 	struct ticket ticket = {.account = str_of(out->account),
 				.sid = str_of(t->q->sid),
-				.uid = out->uid};
+				.uid = out->uid,
+				.profile = t->profile_stamp};
 
 	if (t->judge->has_key && strcmp(t->q->service, "pop3") == 0)
 		ticket_sign(&t->judge->key, &ticket, clock_unix_ms(), out->ticket);
@@ -449,6 +450,7 @@ static void accept_again(struct check *c, struct auth_answer *out)
 	t->name = c->account.name;
 	c->account.uid = c->value.uid;
 	c->account.flags = c->value.flags;
+	t->profile_stamp = c->profile_stamp;
 	accept(t, &c->account,
 	       source_is_secret(c->by) &&
 		       secret_is_expired(t->judge->set, c->value.set_ms, clock_unix_ms()),

@@ -31,6 +31,7 @@ struct attempt {
 	struct name name; /* canonical, "" where it can be no name */
 	struct limiter_turn turn;
 	bool has_turn;
+	uint64_t profile_stamp; /* of the account's, for the ticket; 0: not known */
 };
 
 /* Takes its turn (authd/limiter.h) and asks whether the connection may use the mechanism.

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: ISC */
 #include "authd/cache.h"
 
+#include "lib/hmac.h"
+
 #include <openssl/crypto.h>
-#include <openssl/evp.h>
-#include <openssl/hmac.h>
 #include <openssl/rand.h>
 #include <pthread.h>
 #include <string.h>
 
-enum { WAYS = 8, KEY_OCTETS = 32, SUM_OCTETS = 32 };
+enum { WAYS = 8, KEY_OCTETS = 32, SUM_OCTETS = HMAC_OCTETS };
 
 struct entry {
 	unsigned char sum[SUM_OCTETS];
@@ -51,13 +51,9 @@ static void sum_of(const struct cache *c, struct str name, struct str password,
 		   unsigned char out[SUM_OCTETS])
 {
 	unsigned char name_sum[SUM_OCTETS];
-	unsigned n = 0;
 
-	must(HMAC(EVP_sha256(), c->key, KEY_OCTETS, (const unsigned char *)name.p, name.n,
-		  name_sum, &n) != NULL);
-	must(HMAC(EVP_sha256(), name_sum, SUM_OCTETS, (const unsigned char *)password.p,
-		  password.n, out, &n) != NULL &&
-	     n == SUM_OCTETS);
+	hmac_sha256((struct str){(const char *)c->key, KEY_OCTETS}, name, name_sum);
+	hmac_sha256((struct str){(const char *)name_sum, SUM_OCTETS}, password, out);
 }
 
 static struct entry *set_of(struct cache *c, const unsigned char sum[SUM_OCTETS])

@@ -2,20 +2,19 @@
 #include "lib/ticket.h"
 
 #include "lib/buf.h"
+#include "lib/hmac.h"
 #include "lib/openssl.h"
 
 #include <fcntl.h>
 #include <inttypes.h>
 #include <openssl/crypto.h>
-#include <openssl/evp.h>
-#include <openssl/hmac.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <unistd.h>
 
-enum { SUM_OCTETS = 32, TIME_DIGITS = 16, TICKET_SAYS_MAX = 1024 };
+enum { SUM_OCTETS = HMAC_OCTETS, DIGITS = 16, TICKET_SAYS_MAX = 1024 };
 
 /* ---- the key --------------------------------------------------------------------- */
 
@@ -67,30 +66,33 @@ int ticket_key_read(int fd, struct ticket_key *out, struct err *e)
 static void sum(const struct ticket_key *key, const struct ticket *t, struct str until,
 		unsigned char out[SUM_OCTETS])
 {
-	unsigned n = SUM_OCTETS;
 	struct buf b;
 
 	buf_init(&b, TICKET_SAYS_MAX);
 	buf_printf(&b,
-		   "popstore-ticket 1 %zu " STR_FMT " %" PRIx64 " %zu " STR_FMT
-		   " " STR_FMT,
+		   "popstore-ticket 2 %zu " STR_FMT " %" PRIx64 " %zu " STR_FMT
+		   " %" PRIx64 " " STR_FMT,
 		   t->account.n, STR_ARG(t->account), t->uid, t->sid.n, STR_ARG(t->sid),
-		   STR_ARG(until));
+		   t->profile, STR_ARG(until));
 	must(!buf_over(&b));
-	must(HMAC(EVP_sha256(), key->octets, sizeof key->octets,
-		  (const unsigned char *)b.p, b.n, out, &n) != NULL &&
-	     n == SUM_OCTETS);
+	hmac_sha256((struct str){(const char *)key->octets, sizeof key->octets},
+		    buf_str(&b), out);
 	buf_fini(&b);
 }
 
-/* print - "<until>-<sum>", both in hex */
-static void print(struct str until, const unsigned char octets[SUM_OCTETS],
-		  char text[TICKET_TEXT_MAX])
+/* print - "<until>-<profile>-<sum>", all in hex */
+static void print(const struct ticket *t, struct str until,
+		  const unsigned char octets[SUM_OCTETS], char text[TICKET_TEXT_MAX])
 {
-	size_t n = (size_t)snprintf(text, TICKET_TEXT_MAX, STR_FMT "-", STR_ARG(until));
+	static const char hex[] = "0123456789abcdef";
+	size_t n = (size_t)snprintf(text, TICKET_TEXT_MAX, STR_FMT "-%016" PRIx64 "-",
+				    STR_ARG(until), t->profile);
 
-	for (size_t i = 0; i < SUM_OCTETS; i++)
-		n += (size_t)snprintf(text + n, TICKET_TEXT_MAX - n, "%02x", octets[i]);
+	for (size_t i = 0; i < SUM_OCTETS; i++) {
+		text[n++] = hex[octets[i] >> 4];
+		text[n++] = hex[octets[i] & 15];
+	}
+	text[n] = '\0';
 }
 
 static void sign(const struct ticket_key *key, const struct ticket *t, struct str until,
@@ -99,26 +101,27 @@ static void sign(const struct ticket_key *key, const struct ticket *t, struct st
 	unsigned char octets[SUM_OCTETS];
 
 	sum(key, t, until, octets);
-	print(until, octets, text);
+	print(t, until, octets, text);
 }
 
 void ticket_sign(const struct ticket_key *key, const struct ticket *t, uint64_t now_ms,
 		 char text[TICKET_TEXT_MAX])
 {
-	char until[TIME_DIGITS + 1];
+	char until[DIGITS + 1];
 
 	snprintf(until, sizeof until, "%016" PRIx64, now_ms + TICKET_LIFE_MS);
 	sign(key, t, str_of(until), text);
 }
 
-bool ticket_is_good(const struct ticket_key *key, const struct ticket *t, struct str text,
+bool ticket_is_good(const struct ticket_key *key, struct ticket *t, struct str text,
 		    uint64_t now_ms)
 {
-	struct str until = {text.p, TIME_DIGITS};
+	struct str until = {text.p, DIGITS}, profile = {text.p + DIGITS + 1, DIGITS};
 	char real[TICKET_TEXT_MAX];
 	uint64_t until_ms;
 
-	if (text.n != TICKET_TEXT_MAX - 1 || !str_hex64(until, &until_ms))
+	if (text.n != TICKET_TEXT_MAX - 1 || !str_hex64(until, &until_ms) ||
+	    !str_hex64(profile, &t->profile))
 		return false;
 	sign(key, t, until, real);
 	/* One from a clock that was set back since is longer than it may be. */

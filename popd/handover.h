@@ -8,8 +8,9 @@
  *   ...
  *
  * It goes along with the descriptor (lib/handoff.h).  That the account's owner is there, the
- * session process believes because of the ticket, which authd has signed; it looks the
- * account up again and compares the incarnation.
+ * session process believes because of the ticket, which authd has signed; it looks
+ * whether the profile is the one that authd has read, or else reads it and compares the
+ * incarnation.
  *
  * Limits: HANDOVER_UNREAD octets: a login process reads no more at a time.
  * Tests:  t/unit/popd/handover.c
@@ -32,6 +33,8 @@ struct handover {
 	char ticket[TICKET_TEXT_MAX];
 	char mechanisms[HANDOVER_MECHANISMS];
 	struct str unread; /* borrowed */
+	/* Not of the note, but of the ticket: see there. */
+	uint64_t profile;
 };
 
 /* False when something does not fit, or is no text. */

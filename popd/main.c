@@ -45,9 +45,12 @@ static int believe(const struct sessions *s, struct conn *c, struct handover *h,
 	if (handover_read(c->note, h, e) < 0)
 		return -1;
 	conn_introduce(c, str_of(h->peer), str_of(h->sid), h->loopback);
-	t = (struct ticket){str_of(h->account), str_of(h->sid), h->uid};
-	if (ticket_is_good(&s->key, &t, str_of(h->ticket), clock_unix_ms()))
+	t = (struct ticket){
+		.account = str_of(h->account), .sid = str_of(h->sid), .uid = h->uid};
+	if (ticket_is_good(&s->key, &t, str_of(h->ticket), clock_unix_ms())) {
+		h->profile = t.profile;
 		return 0;
+	}
 	return err_set(e, ERR_TEMP, "4.7.0", "the ticket is forged, or void by now");
 }
 

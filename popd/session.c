@@ -84,6 +84,18 @@ static int no_maildrop(struct session *s, const struct err *why)
 		      "no maildrop");
 }
 
+/* is_as_judged - the profile is the one that authd has read */
+static bool is_as_judged(const struct session *s, const struct handover *h)
+{
+	struct err ignored;
+	uint64_t stamp;
+	bool found;
+
+	return h->profile != 0 &&
+	       account_stamp(s->store, &s->account.name, &stamp, &found, &ignored) == 0 &&
+	       found && stamp == h->profile;
+}
+
 /* find_account - of the incarnation that logged in, and not one that was made meanwhile */
 static int find_account(struct session *s, const struct handover *h)
 {
@@ -93,6 +105,9 @@ static int find_account(struct session *s, const struct handover *h)
 
 	if (name_read(str_of(h->account), &name)) {
 		s->account.name = name; /* for the log */
+		s->account.uid = h->uid;
+		if (is_as_judged(s, h))
+			return 0;
 		if (account_find(s->store, &name, &s->account, &found, &e) < 0)
 			return no_maildrop(s, &e);
 	}

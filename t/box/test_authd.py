@@ -547,7 +547,7 @@ def test_a_conversation_waits_for_authd(given):
 def test_only_pop3_gets_a_ticket(given):
     with given.talk(sid="x7") as c:
         answer = c.password("alice@example.org", PASSWORD)
-        assert re.fullmatch(r"[0-9a-f]{16}.[0-9a-f]{64}", answer["ticket"])
+        assert re.fullmatch(r"[0-9a-f]{16}-[0-9a-f]{16}-[0-9a-f]{64}", answer["ticket"])
         assert "ticket" not in c.password("alice@example.org", "wrong")
     with given.talk(service="smtp") as c:
         answer = c.password("alice@example.org", PASSWORD)

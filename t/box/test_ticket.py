@@ -26,10 +26,10 @@ def uid_of(site, name):
     return uid
 
 
-def ticket(account, uid, sid="s1", life_ms=LIFE_MS, key=Given.KEY):
+def ticket(account, uid, sid="s1", life_ms=LIFE_MS, key=Given.KEY, profile=0):
     until = f"{int(time.time() * 1000) + life_ms:016x}"
-    says = f"popstore-ticket 1 {len(account)} {account} {uid:x} {len(sid)} {sid} {until}"
-    return f"{until}-{hmac.new(key, says.encode(), hashlib.sha256).hexdigest()}"
+    says = f"popstore-ticket 2 {len(account)} {account} {uid:x} {len(sid)} {sid} {profile:x} {until}"
+    return f"{until}-{profile:016x}-{hmac.new(key, says.encode(), hashlib.sha256).hexdigest()}"
 
 
 def note(account, uid, ticket_, sid="s1"):
@@ -85,3 +85,17 @@ def test_a_ticket_of_an_account_that_was_there_before_opens_nothing(sessions):
     """Signed, but not for the incarnation that is there now."""
     gone = sessions.uid + 1
     assert answer(sessions, note(NAME, gone, ticket(NAME, gone))).startswith(b"-ERR [SYS/PERM]")
+
+
+def test_what_the_profile_is_known_by_is_only_a_hint(sessions):
+    """It is read, where it is not what authd knew."""
+    for uid, reply in ((sessions.uid, b"+OK 0 "), (sessions.uid + 1, b"-ERR [SYS/PERM]")):
+        signed = ticket(NAME, uid, profile=4711)
+        assert answer(sessions, note(NAME, uid, signed)).startswith(reply)
+
+
+def test_a_hint_that_was_not_signed_opens_nothing(sessions):
+    until, _, signature = ticket(NAME, sessions.uid).split("-")
+    forged = f"{until}-{4711:016x}-{signature}"
+    assert answer(sessions, note(NAME, sessions.uid, forged)) == \
+        b"-ERR [SYS/TEMP] no session now, try again later\r\n"

@@ -8,8 +8,8 @@
 #include <unistd.h>
 #include <cmocka.h>
 
-static const struct ticket alice = {STR_INIT("alice@example.org"), STR_INIT("1a2b-3"),
-				    77};
+static const struct ticket alice = {STR_INIT("alice@example.org"), STR_INIT("1a2b-3"), 77,
+				    0x1234};
 static const uint64_t now = 1795291423000;
 
 static struct ticket_key new_key(void)
@@ -25,6 +25,30 @@ static struct ticket_key new_key(void)
 	return key;
 }
 
+/* is_good - for this one, whatever it says of the profile */
+static bool is_good(const struct ticket_key *key, const struct ticket *t, struct str text,
+		    uint64_t now_ms)
+{
+	struct ticket copy = *t;
+
+	return ticket_is_good(key, &copy, text, now_ms);
+}
+
+static void says_by_what_the_profile_is_known(void **state UNUSED)
+{
+	struct ticket_key key = new_key();
+	char text[TICKET_TEXT_MAX];
+	struct ticket t = alice;
+
+	ticket_sign(&key, &alice, now, text);
+	t.profile = 0;
+	assert_true(ticket_is_good(&key, &t, str_of(text), now));
+	assert_int_equal(t.profile, 0x1234);
+	/* Nobody else may say so. */
+	text[17] ^= 1;
+	assert_false(ticket_is_good(&key, &t, str_of(text), now));
+}
+
 static void holds_for_what_was_signed(void **state)
 {
 	struct ticket_key key = new_key();
@@ -33,8 +57,8 @@ static void holds_for_what_was_signed(void **state)
 	(void)state;
 	ticket_sign(&key, &alice, now, text);
 	assert_int_equal(strlen(text), TICKET_TEXT_MAX - 1);
-	assert_true(ticket_is_good(&key, &alice, str_of(text), now));
-	assert_true(ticket_is_good(&key, &alice, str_of(text), now + TICKET_LIFE_MS - 1));
+	assert_true(is_good(&key, &alice, str_of(text), now));
+	assert_true(is_good(&key, &alice, str_of(text), now + TICKET_LIFE_MS - 1));
 }
 
 static void ends(void **state)
@@ -44,20 +68,20 @@ static void ends(void **state)
 
 	(void)state;
 	ticket_sign(&key, &alice, now, text);
-	assert_false(ticket_is_good(&key, &alice, str_of(text), now + TICKET_LIFE_MS));
-	assert_false(ticket_is_good(&key, &alice, str_of(text), now - 1));
+	assert_false(is_good(&key, &alice, str_of(text), now + TICKET_LIFE_MS));
+	assert_false(is_good(&key, &alice, str_of(text), now - 1));
 }
 
 static void holds_for_nobody_else(void **state)
 {
 	static const struct ticket others[] = {
-		{STR_INIT("alicf@example.org"), STR_INIT("1a2b-3"), 77},
-		{STR_INIT("alice@example.or"), STR_INIT("1a2b-3"), 77},
-		{STR_INIT("alice@example.org"), STR_INIT("1a2b-4"), 77},
-		{STR_INIT("alice@example.org"), STR_INIT(""), 77},
-		{STR_INIT("alice@example.org"), STR_INIT("1a2b-3"), 78},
+		{STR_INIT("alicf@example.org"), STR_INIT("1a2b-3"), 77, 0x1234},
+		{STR_INIT("alice@example.or"), STR_INIT("1a2b-3"), 77, 0x1234},
+		{STR_INIT("alice@example.org"), STR_INIT("1a2b-4"), 77, 0x1234},
+		{STR_INIT("alice@example.org"), STR_INIT(""), 77, 0x1234},
+		{STR_INIT("alice@example.org"), STR_INIT("1a2b-3"), 78, 0x1234},
 		/* The same octets one after the other. */
-		{STR_INIT("alice@example.org 4d 6 1a2b-3"), STR_INIT(""), 77},
+		{STR_INIT("alice@example.org 4d 6 1a2b-3"), STR_INIT(""), 77, 0x1234},
 	};
 	struct ticket_key key = new_key(), other = new_key();
 	char text[TICKET_TEXT_MAX];
@@ -65,8 +89,8 @@ static void holds_for_nobody_else(void **state)
 	(void)state;
 	ticket_sign(&key, &alice, now, text);
 	for (size_t i = 0; i < countof(others); i++)
-		assert_false(ticket_is_good(&key, &others[i], str_of(text), now));
-	assert_false(ticket_is_good(&other, &alice, str_of(text), now));
+		assert_false(is_good(&key, &others[i], str_of(text), now));
+	assert_false(is_good(&other, &alice, str_of(text), now));
 }
 
 static void every_octet_counts(void **state)
@@ -78,11 +102,11 @@ static void every_octet_counts(void **state)
 	ticket_sign(&key, &alice, now, text);
 	for (size_t i = 0; i < strlen(text); i++) {
 		text[i] ^= 1;
-		assert_false(ticket_is_good(&key, &alice, str_of(text), now));
+		assert_false(is_good(&key, &alice, str_of(text), now));
 		text[i] ^= 1;
 	}
 	for (size_t n = 0; n < strlen(text); n++)
-		assert_false(ticket_is_good(&key, &alice, (struct str){text, n}, now));
+		assert_false(is_good(&key, &alice, (struct str){text, n}, now));
 }
 
 static void a_key_that_is_none_is_refused(void **state)
@@ -101,6 +125,7 @@ static void a_key_that_is_none_is_refused(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(says_by_what_the_profile_is_known),
 		cmocka_unit_test(holds_for_what_was_signed),
 		cmocka_unit_test(ends),
 		cmocka_unit_test(holds_for_nobody_else),
