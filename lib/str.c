@@ -95,7 +95,8 @@ bool str_u64(struct str s, uint64_t *out)
 	for (size_t i = 0; i < s.n; i++) {
 		unsigned d = (unsigned char)s.p[i] - (unsigned)'0';
 
-		if (d > 9 || v > (UINT64_MAX - d) / 10)
+		/* Nineteen digits fit, whatever they are. */
+		if (d > 9 || (i >= 19 && v > (UINT64_MAX - d) / 10))
 			return false;
 		v = v * 10 + d;
 	}

@@ -25,15 +25,32 @@ struct message {
 	struct message_info info;
 };
 
+/* put_digits - for every message that is sent, snprintf(3) took longer than to read it */
+static char *put_digits(char *to, int value, int digits)
+{
+	for (int i = digits - 1; i >= 0; i--, value /= 10)
+		to[i] = (char)('0' + value % 10);
+	return to + digits;
+}
+
 struct message_path message_path(uint64_t id)
 {
+	static const char below[] = "messages/";
 	time_t t = (time_t)(id_unix_ms(id) / 1000);
 	struct message_path p;
 	struct tm tm;
+	char *to = p.s;
 
 	gmtime_r(&t, &tm);
-	snprintf(p.s, sizeof p.s, "messages/%04d%02d%02d/%02d%02d/%s", tm.tm_year + 1900,
-		 tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, id_print(id).c);
+	to = mempcpy(to, below, sizeof below - 1);
+	to = put_digits(to, tm.tm_year + 1900, 4);
+	to = put_digits(to, tm.tm_mon + 1, 2);
+	to = put_digits(to, tm.tm_mday, 2);
+	*to++ = '/';
+	to = put_digits(to, tm.tm_hour, 2);
+	to = put_digits(to, tm.tm_min, 2);
+	*to++ = '/';
+	memcpy(to, id_print(id).c, ID_CHARS + 1);
 	return p;
 }
 
