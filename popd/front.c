@@ -3,6 +3,8 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <malloc.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
@@ -15,7 +17,10 @@
 #include "popd/login.h"
 #include "popd/relay.h"
 
-enum { CERTIFICATE_OCTETS = 4096 };
+enum {
+	CERTIFICATE_OCTETS = 4096,
+	TRIM_EVERY = 256, /* relays that begin */
+};
 
 /* What comes after a step. */
 enum next { NEXT_STEP, NEXT_WAIT, NEXT_END };
@@ -555,6 +560,19 @@ struct guest {
 	bool room_too; /* what the relay waits for besides octets */
 };
 
+/* trim - A handshake takes several times as much memory as what stays of it, and what stays
+ * lies between what was freed: whole pages, which the C library gives back only if it is told
+ * to.  That takes some milliseconds where there are many relays, and a handshake takes one. */
+static void trim(void)
+{
+	static atomic_uint relays;
+
+	if (atomic_fetch_add(&relays, 1) % TRIM_EVERY < TRIM_EVERY - 1)
+		return;
+	server_pass_on();
+	malloc_trim(0);
+}
+
 /* end_visit - what a login needs is no burden to a relay */
 static void end_visit(struct guest *g, struct conn *c)
 {
@@ -566,6 +584,7 @@ static void end_visit(struct guest *g, struct conn *c)
 	visit_free(&g->visit);
 	if (pair < 0)
 		return;
+	trim();
 	g->relay = relay_new(c, pair);
 	server_watch(c, pair, false);
 }
