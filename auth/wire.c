@@ -102,17 +102,16 @@ static bool is_encoded(struct str value)
 	return true;
 }
 
-static bool stands_before(const struct wire *m, struct str key)
+/* line_of - the one with this key, the first of them; or NULL */
+static const struct wire_line *line_of(const struct wire *m, struct str key)
 {
-	struct str rest = {m->text.p, m->line_at};
+	for (size_t i = 0; i < m->lines; i++) {
+		const struct wire_line *l = &m->line[i];
 
-	while (rest.n > 0) {
-		struct str line = str_cut(&rest, '\n');
-
-		if (str_eq(str_word(&line), key))
-			return true;
+		if (l->key == key.n && memcmp(m->text.p + l->at, key.p, key.n) == 0)
+			return l;
 	}
-	return false;
+	return NULL;
 }
 
 static void take_line(struct wire *m)
@@ -124,14 +123,17 @@ static void take_line(struct wire *m)
 
 	if (line.n == 0)
 		m->state = WIRE_WHOLE;
-	else if (m->lines++ == WIRE_LINES)
+	else if (m->lines == WIRE_LINES)
 		break_off(m, "it has too many lines");
 	else if (!has_value || !is_key(key))
 		break_off(m, "a line is not `key value`");
 	else if (!is_encoded(value))
 		break_off(m, "a value is not percent-encoded");
-	else if (!str_eq(key, STR("certificate-name")) && stands_before(m, key))
+	else if (!str_eq(key, STR("certificate-name")) && line_of(m, key) != NULL)
 		break_off(m, "a key is there twice");
+	else
+		m->line[m->lines++] = (struct wire_line){
+			(uint16_t)m->line_at, (uint16_t)key.n, (uint16_t)line.n};
 	m->line_at = m->text.n;
 }
 
@@ -173,13 +175,14 @@ bool wire_next(const struct wire *m, size_t *at, struct str *key, struct str *va
 
 static bool find(const struct wire *m, const char *key, struct str *value)
 {
-	struct str k;
-	size_t at = 0;
+	const struct wire_line *l;
 
-	while (wire_next(m, &at, &k, value))
-		if (str_eq(k, str_of(key)))
-			return true;
-	return false;
+	must(m->state == WIRE_WHOLE);
+	l = line_of(m, str_of(key));
+	if (l == NULL)
+		return false;
+	*value = (struct str){m->text.p + l->at + l->key + 1, (size_t)l->n - l->key - 1};
+	return true;
 }
 
 bool wire_has(const struct wire *m, const char *key)

@@ -32,9 +32,17 @@ enum wire_state {
 	WIRE_BROKEN /* wire_broken() says how; nothing that follows can be read */
 };
 
+/* Of one that is read: where a line begins, and how long its key and all of it are. */
+struct wire_line {
+	uint16_t at, key, n;
+};
+
+_Static_assert(WIRE_MAX <= UINT16_MAX, "what a wire_line has room for");
+
 struct wire {
 	struct buf text;
 	size_t line_at, lines;
+	struct wire_line line[WIRE_LINES];
 	enum wire_state state;
 	const char *broken;
 };

@@ -86,7 +86,10 @@ static void put_err(struct buf *out, const struct err *e)
 void log_format(struct buf *out, enum log_level level, const char *event,
 		const struct log_kv *kv, size_t n)
 {
-	buf_printf(out, "event=%s level=%s", event, level_names[level]);
+	buf_put(out, STR("event="));
+	buf_put(out, str_of(event));
+	buf_put(out, STR(" level="));
+	buf_put(out, str_of(level_names[level]));
 	for (size_t i = 0; i < n; i++) {
 		if (kv[i].kind == KV_ERR) {
 			put_err(out, kv[i].e);

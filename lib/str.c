@@ -114,13 +114,15 @@ bool str_u32(struct str s, uint32_t *out)
 	return true;
 }
 
-static int hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c = ascii_lower(c);
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
+/* A digit's value and one more; a login reads some hundred of them. */
+static const unsigned char hex_values[256] = {
+	/* clang-format off */
+	['0'] = 1, ['1'] = 2, ['2'] = 3, ['3'] = 4, ['4'] = 5, ['5'] = 6, ['6'] = 7,
+	['7'] = 8, ['8'] = 9, ['9'] = 10,
+	['a'] = 11, ['b'] = 12, ['c'] = 13, ['d'] = 14, ['e'] = 15, ['f'] = 16,
+	['A'] = 11, ['B'] = 12, ['C'] = 13, ['D'] = 14, ['E'] = 15, ['F'] = 16,
+	/* clang-format on */
+};
 
 bool str_hex64(struct str s, uint64_t *out)
 {
@@ -129,11 +131,11 @@ bool str_hex64(struct str s, uint64_t *out)
 	if (s.n == 0 || s.n > 16)
 		return false;
 	for (size_t i = 0; i < s.n; i++) {
-		int d = hex_digit(s.p[i]);
+		unsigned d = hex_values[(unsigned char)s.p[i]];
 
-		if (d < 0)
+		if (d == 0)
 			return false;
-		v = v << 4 | (uint64_t)d;
+		v = v << 4 | (d - 1);
 	}
 	*out = v;
 	return true;

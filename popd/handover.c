@@ -36,6 +36,14 @@ static const struct {
 
 /* ---- writing ---------------------------------------------------------------------- */
 
+static void put_line(struct buf *out, const char *key, struct str value)
+{
+	buf_put(out, str_of(key));
+	buf_putc(out, ' ');
+	buf_put(out, value);
+	buf_putc(out, '\n');
+}
+
 bool handover_write(const struct handover *h, struct buf *out)
 {
 	buf_put(out, STR(TITLE "\n"));
@@ -45,12 +53,12 @@ bool handover_write(const struct handover *h, struct buf *out)
 		if (str_has_control(text))
 			return false;
 		if (text.n > 0)
-			buf_printf(out, "%s " STR_FMT "\n", texts[i].key, STR_ARG(text));
+			put_line(out, texts[i].key, text);
 	}
 	buf_printf(out, "uid %" PRIu64 "\n", h->uid);
 	for (size_t i = 0; i < countof(switches); i++)
 		if (*(const bool *)((const char *)h + switches[i].offset))
-			buf_printf(out, "%s yes\n", switches[i].key);
+			put_line(out, switches[i].key, STR("yes"));
 	buf_put(out, STR("\n"));
 	buf_put(out, h->unread);
 	return !buf_over(out) && h->unread.n <= HANDOVER_UNREAD;
