@@ -12,7 +12,9 @@
 #include "store/id.h"
 #include "t/unit/store/scratch.h"
 
-enum { ID = 4711 << 20, STORED = 600 };
+#define ID (UINT64_C(4711) << 20)
+
+enum { STORED = 600 };
 
 /* put - a message of so many octets for one recipient; gives where its text begins */
 static uint64_t put(struct scratch *s, size_t stored)
