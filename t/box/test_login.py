@@ -293,6 +293,7 @@ def test_rules_by_the_address_that_a_client_came_to(make_site):
             else:
                 assert by_pass.startswith(b"-ERR [AUTH]")
                 assert by_plain.startswith(b"+OK 0 ")
+            wire.quit()
 
 
 def test_apop_of_poplib(make_site):

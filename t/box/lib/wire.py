@@ -145,6 +145,13 @@ class Wire:
         self.send(line + "\r\n" if isinstance(line, str) else line + b"\r\n")
         return self.line()
 
+    def quit(self):
+        """Ends a session of POP3 or LMTP: the server lets go of the maildrop before it
+        answers.  After a close() it does so when it gets to it, and another login may come
+        too early."""
+        answer = self.ask("QUIT")
+        assert answer.startswith((b"+OK", b"221 ")), answer
+
 
 def wait_until(what, condition, deadline=DEADLINE):
     """For what no program reports: asks `condition` until it is true."""
