@@ -165,34 +165,48 @@ static void take_failed(struct run *r, struct socket *from, const struct err *e)
 		return;
 	}
 	/* The stop will be told to us, too. */
-	crew_close_door(r->crew, from->fd);
+	if (r->open)
+		crew_close_door(r->crew, from->fd);
 	from->over = true;
 }
 
-static void take_one(struct run *r, struct socket *from)
+/* take_one - false when nobody is left */
+static bool take_one(struct run *r, struct socket *from)
 {
 	struct buf note;
 	struct err e;
 	int fd;
 
 	buf_init(&note, HANDOFF_NOTE_MAX);
-	if (handoff_take(from->fd, &fd, &note, &e) < 0)
+	if (handoff_take(from->fd, &fd, &note, &e) < 0) {
 		take_failed(r, from, &e);
-	else if (fd >= 0)
+		fd = -1;
+	}
+	if (fd >= 0)
 		start_session(r, fd, from, NULL, buf_str(&note));
 	buf_fini(&note);
+	return fd >= 0;
 }
 
-static void accept_one(struct run *r, const struct socket *from)
+/* accept_one - likewise */
+static bool accept_one(struct run *r, const struct socket *from)
 {
 	struct sockaddr_storage peer = {0};
 	socklen_t n = sizeof peer;
 	int fd = accept4(from->fd, (struct sockaddr *)&peer, &n, SOCK_CLOEXEC);
 
+	if (fd < 0 && errno == ECONNABORTED) /* who is gone stood before others */
+		return true;
 	if (fd < 0)
 		accept_failed(r);
 	else
 		start_session(r, fd, from, &peer, STR(""));
+	return fd >= 0;
+}
+
+static bool let_one_in(struct run *r, struct socket *from)
+{
+	return from->handoff ? take_one(r, from) : accept_one(r, from);
 }
 
 /* arrive - somebody is at a door; it may have been closed meanwhile.  One at a time: where
@@ -202,10 +216,22 @@ static void arrive(size_t door, void *ctx)
 	struct run *r = ctx;
 
 	pthread_mutex_lock(&r->lock);
-	if (r->open && r->sockets[door].handoff)
-		take_one(r, &r->sockets[door]);
-	else if (r->open)
-		accept_one(r, &r->sockets[door]);
+	if (r->open)
+		(void)let_one_in(r, &r->sockets[door]);
+	pthread_mutex_unlock(&r->lock);
+}
+
+/* let_last_in - The kernel tells one process only of a connection (EPOLLEXCLUSIVE).  If it
+ * told us, and we closed the door before we looked, no other process would look before the
+ * next connection comes.  More than that wait at no socket; who comes from now on is told to
+ * the others. */
+static void let_last_in(struct run *r)
+{
+	pthread_mutex_lock(&r->lock);
+	for (size_t i = 0; i < r->n_sockets; i++)
+		for (int n = 0; n < SOMAXCONN && !r->sockets[i].over; n++)
+			if (!let_one_in(r, &r->sockets[i]))
+				break;
 	pthread_mutex_unlock(&r->lock);
 }
 
@@ -453,15 +479,18 @@ static int listen_and_serve(struct run *r, struct err *e)
 
 	/* Who is told to stop by now takes nobody. */
 	int sig = take_signal(r);
+	bool opens = sig == 0;
 
-	if (sig == 0)
+	if (opens)
 		open_doors(r);
 	server_notify("READY=1");
-	if (sig == 0)
+	if (opens)
 		sig = serve(r);
 
 	server_notify("STOPPING=1");
 	shut_doors(r);
+	if (opens && sig == SIGHUP)
+		let_last_in(r);
 	turn_away_late(r);
 	close_sockets(r);
 	if (sig == SIGHUP)

@@ -7,8 +7,8 @@
  * are told apart by LISTEN_FDNAMES) or binds them itself, accepts, has its
  * threads serve (lib/crew.h), says READY=1 to NOTIFY_SOCKET, and stops on SIGTERM or
  * SIGINT: no new connections, idle ones end, running commands finish.  SIGHUP says
- * that another process takes over: no new connections, and the end when the last
- * session has ended by itself.
+ * that another process takes over: no connections but those that wait to be taken
+ * already, and the end when the last session has ended by itself.
  *
  * A service may also be given its connections by another process, which then says in a
  * note what it knows of them (lib/handoff.h); they are counted and served as any other.

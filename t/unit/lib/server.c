@@ -453,6 +453,38 @@ static void out_of_descriptors(void **state UNUSED)
 	assert_true(cpu < wall / 4);
 }
 
+static void limit_descriptors(const struct fixture *f, rlim_t n)
+{
+	struct rlimit l;
+
+	assert_int_equal(prlimit(f->pid, RLIMIT_NOFILE, NULL, &l), 0);
+	l.rlim_cur = n < l.rlim_max ? n : l.rlim_max;
+	assert_int_equal(prlimit(f->pid, RLIMIT_NOFILE, &l, NULL), 0);
+}
+
+/* Of this connection the server was told, perhaps nobody else, and it did not take it. */
+static void who_waits_at_a_hangup_is_served(void **state UNUSED)
+{
+	struct fixture f = fixture(10);
+	char line[256] = "";
+
+	start(&f);
+	limit_descriptors(&f, 3);
+
+	int a = dial(&f);
+
+	assert_true(read(f.log, line, sizeof line - 1) > 0);
+	assert_non_null(strstr(line, "event=server.accept.failed level=error"));
+	limit_descriptors(&f, RLIM_INFINITY);
+	kill(f.pid, SIGHUP); /* before it tries again */
+	expect_state(&f, "STOPPING=1");
+	expect(a, "hello 7\n");
+	assert_int_equal(write(a, "x", 1), 1);
+	expect(a, "x");
+	close(a);
+	assert_int_equal(finish(&f), 0);
+}
+
 /* ---- connections that another process gives ------------------------------------ */
 
 static int ask(struct fixture *f, const char *note)
@@ -779,6 +811,7 @@ int main(void)
 		BOTH(one_too_many_is_told_so),
 		BOTH(a_client_of_tls_too_many_is_told_nothing),
 		BOTH(out_of_descriptors),
+		BOTH(who_waits_at_a_hangup_is_served),
 		BOTH(what_is_given_is_served_with_its_note),
 		BOTH(what_is_left_in_a_closed_channel_is_told),
 		BOTH(a_closed_channel_is_left_alone),
