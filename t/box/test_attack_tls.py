@@ -173,7 +173,9 @@ def test_half_closed_is_not_gone(secure, end):
         end(client)
         answers = client.rest()
         assert answers.startswith(b"+OK") and answers.endswith(b"\r\n.\r\n+OK goodbye\r\n")
-        assert client.sock.recv(1) == b""
+        # By a reset, where close_notify came when the server read no more.
+        with contextlib.suppress(ConnectionResetError):
+            assert client.sock.recv(1) == b""
         assert outcome(secure, name, mark) == 0
 
 
