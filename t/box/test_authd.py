@@ -593,12 +593,9 @@ def test_bad_exchanges_do_not_disturb_good_ones(authd):
 # ---- time --------------------------------------------------------------------------------------
 
 def cpu_ms(pid):
-    """What all its threads have used: other work on the machine does not count."""
-    total = 0
-    for task in os.listdir(f"/proc/{pid}/task"):
-        with open(f"/proc/{pid}/task/{task}/schedstat", encoding="utf-8") as f:
-            total += int(f.read().split()[0])
-    return total / 1e6
+    """What it has used, with the threads that have ended: other work on the machine does not
+    count.  This is the clock of clock_getcpuclockid(3)."""
+    return time.clock_gettime_ns(~pid << 3 | 2) / 1e6
 
 
 def test_unknown_and_wrong_take_the_same_time(authd):
@@ -758,10 +755,12 @@ def test_aborted_exchanges_cost_no_memory(make_authd):
                 c.send("sasl", mechanism="SCRAM-SHA-256", data=first)
                 assert c.answer().word == "challenge"
 
-    abort(ABORTED // 3)
-    before = rss_kb(pid)
-    abort(ABORTED)
-    assert rss_kb(pid) - before < 2048
+    # What is lost is lost each time; a thread more than before is there once.
+    sizes = []
+    for _ in range(4):
+        abort(ABORTED // 3)
+        sizes.append(rss_kb(pid))
+    assert min(b - a for a, b in zip(sizes, sizes[1:])) < 2048 / 3, sizes
     assert s.password("alice@example.org", PASSWORD).word == "ok"
 
 
