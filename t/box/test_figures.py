@@ -8,7 +8,7 @@ import time
 import pytest
 
 from lib.mail import Lmtp, Pop3, deliver, fetch_all, message
-from lib.trace import SYNCS, Trace
+from lib.trace import NOT_IO, SYNCS, Trace
 
 
 @pytest.fixture
@@ -61,11 +61,6 @@ def test_nothing_is_synced_for_reading(quiet, tmp_path):
     with Trace([worker(quiet, "popstore-pop3d")], tmp_path, SYNCS) as trace:
         assert len(fetch_all(quiet, name)) == 3
     assert trace.calls == []
-
-
-# Other threads waiting, and the memory and locks of a sanitizer.
-NOT_IO = {"epoll_wait", "futex", "mmap", "munmap", "madvise", "mprotect", "sigaltstack",
-          "restart_syscall", "getpid", "gettid"}
 
 
 def retr_calls(site, tmp_path, body):

@@ -19,7 +19,7 @@ from lib import certificate
 from lib.mail import Pop3, deliver
 from lib.secure import running
 from lib.site import PASSWORD
-from lib.trace import Trace
+from lib.trace import NOT_IO, Trace
 from lib.wire import DEADLINE, Wire, free_port, wait_until
 
 TOO_MANY = b"-ERR [SYS/TEMP] too many connections"
@@ -374,12 +374,6 @@ def test_who_comes_by_a_trusted_proxy_is_not_trusted_for_it(make_site):
 
 
 # ---- figures ------------------------------------------------------------------------------------
-
-# Other threads waiting, and the memory and locks of a sanitizer.
-NOT_IO = {"epoll_wait", "futex", "mmap", "munmap", "madvise", "mprotect", "sigaltstack",
-          "restart_syscall", "getpid", "gettid", "clone", "clone3", "set_robust_list", "rseq",
-          "rt_sigprocmask", "exit", "brk", "sched_getaffinity"}
-
 
 def test_system_calls_of_a_login(make_site, tmp_path):
     """Of the login process: to accept, to name the peer, three options, the input and the

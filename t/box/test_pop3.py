@@ -14,7 +14,7 @@ from lib.mail import HARD_BODY, Pop3, deliver, fetch_all, message, split_trace
 from lib.record import checksum
 from lib.site import PASSWORD
 from lib.talk import Talker
-from lib.trace import traced
+from lib.trace import attach
 from lib.wire import DEADLINE, Wire, wait_until
 
 # ---- before login ------------------------------------------------------------------
@@ -611,18 +611,16 @@ def test_a_message_that_ends_early_has_no_end(make_site):
 
 
 @contextlib.contextmanager
-def injected(pid, call, what):
+def injected(site, pid, call, what):
     """strace(1) tampers with this system call of the process: error=EIO is a dying
     disk, delay_exit a slow machine."""
-    with subprocess.Popen([place.tool("strace"), "-f", "-p", str(pid), "-o", os.devnull,
-                           "-e", f"trace={call}", "-e", f"inject={call}:{what}"],
-                          stderr=subprocess.DEVNULL) as strace:
-        try:
-            wait_until("strace to attach", lambda: traced(pid))
-            yield
-        finally:
-            strace.terminate()
-            strace.wait(DEADLINE)
+    strace = attach([pid], site.dir / "strace", "-f", "-e", f"trace={call}",
+                    "-e", f"inject={call}:{what}")
+    try:
+        yield
+    finally:
+        strace.terminate()
+        strace.wait(DEADLINE)
 
 
 @pytest.mark.parametrize("call", ["pwrite64", "fdatasync"])
@@ -631,7 +629,7 @@ def test_a_quit_that_fails_says_so(make_site, call):
     pop3 = Pop3(site, name)
     pop3.dele(1)
     worker, = site.daemon.workers("popstore-pop3d")
-    with injected(worker, call, "error=EIO"):
+    with injected(site, worker, call, "error=EIO"):
         with pytest.raises(poplib.error_proto, match=r"-ERR \[SYS/TEMP\] some deleted"):
             pop3.quit()
     site.daemon.wait_for(rf"event=pop3.commit.failed level=error .*account={name} .*err=")
@@ -652,7 +650,7 @@ def test_the_answer_to_quit_means_that_one_may_come_back(make_site):
     site, name, _ = broken_site(make_site)
     worker, = site.daemon.workers("popstore-pop3d")
     # The fourth thing that a session says is its farewell: after that, it is held up.
-    with injected(worker, "sendto", "delay_exit=1000000:when=4"):
+    with injected(site, worker, "sendto", "delay_exit=1000000:when=4"):
         for _ in range(2):
             Pop3(site, name).quit()
 

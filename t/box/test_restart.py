@@ -143,15 +143,24 @@ def test_a_session_lives_through_a_reload(busy):
     assert subjects(busy) == []
 
 
+def has_other_end(pid, sock):
+    """Whether the process has the other end of this TCP connection."""
+    ends = [f"{port:04X}" for port in (sock.getpeername()[1], sock.getsockname()[1])]
+    with open("/proc/net/tcp", encoding="ascii") as f:
+        inode, = [row[9] for row in map(str.split, f)
+                  if [end.rpartition(":")[2] for end in row[1:3]] == ends]
+    fds = f"/proc/{pid}/fd"
+    return f"socket:[{inode}]" in [os.readlink(f"{fds}/{fd}") for fd in os.listdir(fds)]
+
+
 def test_a_session_lives_through_a_crash_of_another_worker(busy):
     """A process that fails takes only its own connections with it."""
     deliver(busy, 1)
     session = pop3(busy)
-    for pid in busy.daemon.workers("popstore-pop3d"):
-        with open(f"/proc/{pid}/task/{pid}/status", encoding="ascii") as f:
-            threads = int(next(line for line in f if line.startswith("Threads")).split()[1])
-        if threads == 1:  # no session in this one
-            os.kill(pid, signal.SIGKILL)
+    other, = [pid for pid in busy.daemon.workers("popstore-pop3d")
+              if not has_other_end(pid, session.sock)]
+    os.kill(other, signal.SIGKILL)
+    busy.daemon.wait_for(f"dispatch.ended .*service=pop3 pid={other} .*signal=9")
     assert session.stat()[0] == 1
     session.quit()
 

@@ -11,8 +11,8 @@ import subprocess
 import pytest
 
 from lib import place
-from lib.trace import traced
-from lib.wire import DEADLINE, wait_until
+from lib.trace import attach
+from lib.wire import DEADLINE
 
 
 class Inject:
@@ -22,23 +22,19 @@ class Inject:
         assert self.pids, "nothing to trace"
 
     def __enter__(self):
-        argv = [place.tool("strace"), "-f", "-y", "-qq", "-o", str(self.out)]
+        options = ["-f", "-y", "--quiet=exit"]
         names = ",".join(w.split(":")[0] for w in self.what)
-        argv += ["-e", f"trace={names}"]
+        options += ["-e", f"trace={names}"]
         for what in self.what:
-            argv += ["-e", f"inject={what}"]
+            options += ["-e", f"inject={what}"]
         if self.path:
-            argv += ["-P", str(self.path)]
-        for pid in self.pids:
-            argv += ["-p", str(pid)]
-        self.strace = subprocess.Popen(argv, stderr=subprocess.PIPE, text=True)
-        wait_until("strace to attach",
-                   lambda: self.strace.poll() is None and all(map(traced, self.pids)))
+            options += ["-P", str(self.path)]
+        self.strace = attach(self.pids, self.out, *options)
         return self
 
     def __exit__(self, *exc):
         self.strace.terminate()
-        self.strace.communicate(timeout=DEADLINE)
+        self.strace.wait(DEADLINE)
 
     def injected(self):
         """How many calls were tampered with so far."""

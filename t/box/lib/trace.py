@@ -1,13 +1,17 @@
 # SPDX-License-Identifier: ISC
 """trace - the system calls of a running process, counted by strace"""
 
-import os
 import re
 import subprocess
 
 from . import place
 from .wire import DEADLINE, wait_until
 
+# Threads that wait, begin and end, and the memory and locks of a sanitizer: how many of them
+# there are depends on how busy the machine is.
+NOT_IO = {"epoll_wait", "futex", "mmap", "munmap", "madvise", "mprotect", "sigaltstack",
+          "restart_syscall", "getpid", "gettid", "clone", "clone3", "set_robust_list", "rseq",
+          "rt_sigprocmask", "exit", "brk", "sched_getaffinity"}
 SYNCS = ("fsync", "fdatasync", "syncfs", "sync", "sync_file_range", "msync")
 
 
@@ -20,18 +24,15 @@ class Trace:
         self.calls = []
 
     def __enter__(self):
-        argv = [place.tool("strace"), "-f", "-y", "-s", "64", "-o", self.out]
+        options = ["-f", "-y", "-s", "64"]
         if self.names:
-            argv += ["-e", "trace=" + ",".join(self.names)]
-        for pid in self.pids:
-            argv += ["-p", str(pid)]
-        self.strace = subprocess.Popen(argv, stderr=subprocess.PIPE, text=True)
-        wait_until("strace to attach", lambda: all(map(traced, self.pids)))
+            options += ["-e", "trace=" + ",".join(self.names)]
+        self.strace = attach(self.pids, self.out, *options)
         return self
 
     def __exit__(self, *exc):
         self.strace.terminate()
-        self.strace.communicate(timeout=DEADLINE)
+        self.strace.wait(DEADLINE)
         for line in self.out.read_text(encoding="utf-8", errors="replace").splitlines():
             # Without the process id; a call that was cut in two counts where it began.
             line = re.sub(r"^\d+ +", "", line)
@@ -42,10 +43,20 @@ class Trace:
         return [line for name, line in self.calls if name in names]
 
 
-def traced(pid):
-    """Whether strace has all threads of the process."""
-    for task in os.listdir(f"/proc/{pid}/task"):
-        with open(f"/proc/{pid}/task/{task}/status", encoding="utf-8") as f:
-            if "TracerPid:\t0\n" in f.read():
-                return False
-    return True
+def attach(pids, out, *options):
+    """strace(1) of running processes, when it has all their threads, and no call escapes it
+    any more: that is what it says itself; a TracerPid is there before."""
+    argv = [place.tool("strace"), "-o", str(out), *options]
+    for pid in pids:
+        argv += ["-p", str(pid)]
+    said = out.with_name(out.name + ".said")
+    with open(said, "wb") as f:
+        strace = subprocess.Popen(argv, stderr=f)
+
+    def has_all():
+        text = said.read_text(encoding="utf-8", errors="replace")
+        assert strace.poll() is None, f"strace has ended: {text}"
+        return all(f"Process {pid} attached" in text for pid in pids)
+
+    wait_until("strace to attach", has_all)
+    return strace
