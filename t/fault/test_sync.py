@@ -10,6 +10,7 @@ import os
 import re
 import signal
 import subprocess
+import time
 
 import pytest
 
@@ -57,10 +58,12 @@ def subjects(site, name=NAME):
                   for m in fetch_all(site, name))
 
 
-def stops(site):
-    """The log's lines about it; there is at least one."""
-    site.daemon.wait_for(STOPPED)
-    return [line for line in site.daemon.lines if re.search(STOPPED, line)]
+def stops(site, n=1):
+    """The log's lines about it; there are `n` at least."""
+    def said():
+        lines = [line for line in site.daemon.lines if re.search(STOPPED, line)]
+        return len(lines) >= n and lines
+    return wait_until(f"{n} lines of the log", said)
 
 
 def fail_once(site, what, act, program="popstore-lmtpd"):
@@ -171,8 +174,9 @@ def test_the_other_volumes_go_on(make_sync_site):
             # Where it is the sync of a new directory, another volume gets the message.
             answer, = fail_once(site, "fsync:error=EIO:when=1", lambda: send(site, "taken"))
             assert answer.startswith(("451 4.3.0 ", "250 ")), answer
-            stopped = {re.search(r" path=(\S+)", line)[1] for line in stops(site)}
-            assert len(stops(site)) == len(stopped) == i + 1
+            lines = stops(site, i + 1)
+            stopped = {re.search(r" path=(\S+)", line)[1] for line in lines}
+            assert len(lines) == len(stopped) == i + 1
             before = {f for f in site.message_files() if f.startswith(tuple(stopped))}
             if i + 1 < len(volumes):
                 for _ in range(8):
@@ -218,11 +222,20 @@ def writer_record(site):
             if p.name.isdigit()}
 
 
+def has_checkpoint_after(site, ms):
+    record, = writer_record(site).values()
+    return int(re.search(r"^checkpoint (\d+)$", record, re.M)[1]) >= ms
+
+
 def test_a_failed_checkpoint(make_sync_site):
     """The checkpoint does not advance; a line that the cache lost with the sync comes
     back, although the mount is the same and the process died."""
-    site = make_sync_site(lmtp={"workers": 1}, store={"checkpoint": "1s"})
+    site = make_sync_site(lmtp={"workers": 1}, store={"checkpoint": "4s"})
     deliver(site, NAME, message("first"))
+    # Or its checkpoint would fail, and the second one would be refused.  Now there is time
+    # for that until the next.
+    delivered_ms = int(time.time() * 1000)
+    wait_until("a checkpoint", lambda: has_checkpoint_after(site, delivered_ms))
     before = None
 
     def checkpoint():
