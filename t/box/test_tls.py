@@ -428,10 +428,13 @@ def test_thousands_of_names_cost_no_memory(tls_site):
         for i in range(n):
             upgraded(tls_site, context, f"n{i}.{os.urandom(8).hex()}.example").close()
 
+    # What is kept is kept each time; a thread more than before is there once.
     meet(200)
-    before = memory_of(pid)
-    meet(1500)
-    assert memory_of(pid) - before < 1500, "KB"
+    sizes = [memory_of(pid)]
+    for _ in range(3):
+        meet(500)
+        sizes.append(memory_of(pid))
+    assert min(b - a for a, b in zip(sizes, sizes[1:])) < 500, sizes
 
 
 # ---- the site --------------------------------------------------------------------------------------
