@@ -2,6 +2,7 @@
 """Figures that no machine's speed can change: files, syncs and system calls."""
 
 import os
+import re
 import stat
 import time
 
@@ -120,7 +121,9 @@ def test_a_remembered_login_reads_no_record(quiet, tmp_path):
     with Trace([worker(quiet, "popstore-authd")], tmp_path) as trace:
         for _ in range(10):
             fetch_all(quiet, name)
-    calls = [call for call, _ in trace.calls if call not in NOT_IO]
+    # Every few seconds it writes what it has counted, into authd/.
+    calls = [call for call, line in trace.calls
+             if call not in NOT_IO and not re.search(r'["/]authd["/]', line)]
     print(f"{len(calls) / 10} system calls a login: {sorted(set(calls))}")
     assert calls.count("openat") == 0
     assert calls.count("newfstatat") == 3 * 10
