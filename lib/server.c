@@ -204,8 +204,11 @@ static bool accept_one(struct run *r, const struct socket *from)
 	return fd >= 0;
 }
 
+/* let_one_in - likewise.  That a channel has ended, more than one thread may hear at once. */
 static bool let_one_in(struct run *r, struct socket *from)
 {
+	if (from->over)
+		return false;
 	return from->handoff ? take_one(r, from) : accept_one(r, from);
 }
 
@@ -229,7 +232,7 @@ static void let_last_in(struct run *r)
 {
 	pthread_mutex_lock(&r->lock);
 	for (size_t i = 0; i < r->n_sockets; i++)
-		for (int n = 0; n < SOMAXCONN && !r->sockets[i].over; n++)
+		for (int n = 0; n < SOMAXCONN; n++)
 			if (!let_one_in(r, &r->sockets[i]))
 				break;
 	pthread_mutex_unlock(&r->lock);

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: ISC
 """A disk that is slow to sync: throughput falls, no answer is wrong, nobody else waits"""
 
+import re
+import socket
 import threading
 import time
 
@@ -10,8 +12,9 @@ from inject import Inject
 from lib import place
 from lib.asking import Policy
 from lib.counts import count
+from lib.given import Given
 from lib.mail import Lmtp, Pop3, deliver, fetch_all, message
-from lib.wire import wait_until
+from lib.wire import Wire, wait_until
 
 NAME, OTHER = "alice@example.org", "bob@example.org"
 CLIENTS = 8
@@ -105,6 +108,24 @@ def test_a_quit_that_takes_long(site):
         assert inject.injected() == 1
     assert fetch_all(site, NAME) == []
     other.quit()
+
+
+def test_the_end_of_a_channel_is_heard_twice(make_site):
+    """popstored stops, and the process that sessions are handed to hears it; by a second
+    thread, while the first one still looks."""
+    place.need_root("strace attaches to a running service")
+    given = Given(make_site(), "popstore-pop3d", "session")
+    try:
+        with Wire(given.give(b"nonsense")) as wire:
+            assert wire.line().startswith(b"-ERR [SYS/TEMP] ")
+        with Inject([given.process.pid], given.log_file.parent,
+                    "recvmsg:delay_exit=1000000", "epoll_ctl:delay_exit=1") as inject:
+            given.giving.shutdown(socket.SHUT_WR)
+            wait_until("the first to look no more", lambda: re.search(
+                r"EPOLL_CTL_DEL.*= 0\b", inject.out.read_text()))
+            assert given.stop() == 0, given.log()
+    finally:
+        given.end()
 
 
 def test_control_the_syncs_are_slow(site):
