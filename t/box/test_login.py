@@ -158,9 +158,9 @@ def test_a_login_waits_while_authd_is_down(make_site):
 def test_an_authd_that_hangs_takes_no_more_than_the_login_has(make_site):
     site = make_site(pop3={"login_workers": 1, "login_timeout": "2s"}).start()
     name = site.new_account()
+    authd, = site.daemon.workers("popstore-authd")
     with Wire(site.pop3) as wire:
         wire.line()
-        authd, = site.daemon.workers("popstore-authd")
         os.kill(authd, signal.SIGSTOP)
         start = time.monotonic()
         try:
