@@ -33,7 +33,7 @@ def session(site, wire, name):
     mark = site.daemon.mark()
     assert wire.ask(f"USER {name}").startswith(b"+OK")
     assert wire.ask(f"PASS {PASSWORD}").startswith(b"+OK 0 ")
-    assert wire.ask("QUIT").startswith(b"+OK")
+    wire.quit()
     line = site.daemon.wait_for(rf"pop3.session .*account={name} ", mark)
     return re.search(r" peer=(\S+):\d+ ", line)[1]
 

@@ -69,7 +69,7 @@ def test_a_flood_from_one_address_holds_up_nobody_else(make_site, many_descripto
                     assert greeting.startswith(TOO_MANY)
                     continue
                 assert log_in(wire, name).startswith(b"+OK 0 ")
-                assert wire.ask("QUIT").startswith(b"+OK")
+                wire.quit()
             assert time.monotonic() - start < DEADLINE / 2
         for wire in flood:
             with contextlib.suppress(ConnectionResetError):
@@ -257,7 +257,7 @@ def test_sasl(site, account):
         assert wire.ask("AUTH PLAIN !!!!") == b"-ERR this is not base64\r\n"
         assert wire.ask("AUTH PLAIN") == b"+ \r\n"
         assert wire.ask(plain(account, PASSWORD)).startswith(b"+OK 0 ")
-        assert wire.ask("QUIT").startswith(b"+OK")
+        wire.quit()
 
 
 @pytest.mark.parametrize("mechanism", ["PLAIN", "LOGIN"])
@@ -330,7 +330,7 @@ def test_the_proxy_protocol(make_site):
         wire.send("PROXY TCP4 192.0.2.7 192.0.2.1 4711 110\r\n")
         assert wire.line().startswith(b"+OK")
         assert log_in(wire, name).startswith(b"+OK")
-        assert wire.ask("QUIT").startswith(b"+OK")
+        wire.quit()
     site.daemon.wait_for(rf"pop3.session .*account={name} peer=192.0.2.7:4711 ", mark)
     with Wire(site.pop3) as wire:
         wire.send("CAPA\r\n" * 30)
@@ -352,7 +352,7 @@ def test_xclient(make_site):
         wire.line()
         assert wire.ask("XCLIENT ADDR=nonsense").startswith(b"-ERR")
         assert log_in(wire, name).startswith(b"+OK")
-        wire.ask("QUIT")
+        wire.quit()
     site.daemon.wait_for(rf"pop3.session .*account={name} peer=127.0.0.1:", mark)
     with From(site.pop3, "127.0.0.2") as wire:
         wire.line()

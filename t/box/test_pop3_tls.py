@@ -172,7 +172,7 @@ def test_s_client(secure, filled):
 def test_the_log_says_that_it_was_tls(secure, filled):
     mark = secure.daemon.mark()
     with session(secure, filled[0]) as wire:
-        wire.ask("QUIT")
+        wire.quit()
     secure.daemon.wait_for(rf"pop3.session .*account={filled[0]} peer=127.0.0.1:\d+ tls=yes",
                            mark)
 
@@ -191,7 +191,7 @@ def test_passwords_in_clear_only_under_tls():
             lines = capa(wire)
             assert "STLS" not in lines and "USER" in lines
             assert log_in(wire, name).startswith(b"+OK")
-            assert wire.ask("QUIT").startswith(b"+OK")
+            wire.quit()
             assert wire.rest() == b""
 
 
@@ -200,7 +200,7 @@ def test_tls_is_begun_once(secure, filled):
         assert wire.ask("STLS") == b"-ERR this is TLS\r\n"
         assert log_in(wire, filled[0]).startswith(b"+OK")
         assert wire.ask("STLS").startswith(b"-ERR")
-        assert wire.ask("QUIT").startswith(b"+OK")
+        wire.quit()
     with greeted(secure) as wire:
         assert log_in(wire, filled[0]).startswith(b"+OK")
         assert wire.ask("STLS").startswith(b"-ERR")
@@ -220,7 +220,7 @@ def test_what_comes_with_stls_is_dropped(secure, filled, smuggled):
         # The first answer is to this.
         assert wire.ask(f"PASS {PASSWORD}") == b"-ERR USER comes first\r\n"
         assert log_in(wire, filled[0]).startswith(b"+OK 3 ")
-        assert wire.ask("QUIT").startswith(b"+OK")
+        wire.quit()
         assert wire.rest() == b""
 
 
@@ -432,7 +432,7 @@ def test_a_crash_hurts_its_own_connections_only(victim):
             wire.close()
         assert alive < len(names)
         with session(site, site.new_account()) as wire:  # and there is a new one
-            assert wire.ask("QUIT").startswith(b"+OK")
+            wire.quit()
 
 
 def test_a_login_waits_while_all_sessions_are_down():

@@ -79,7 +79,7 @@ def transaction(wire):
         pass
     wire.send(message() + b".\r\n")
     assert wire.line().startswith(b"250 2.0.0 ")
-    assert wire.ask("QUIT").startswith(b"221 ")
+    wire.quit()
 
 
 # ---- the PROXY protocol ---------------------------------------------------------------------

@@ -206,7 +206,7 @@ def test_everything_begins_again_after_tls(tls_site):
         lines.append(wire.line())
     assert b"250-PIPELINING\r\n" in lines and b"250-STARTTLS\r\n" not in lines
     assert wire.ask("STARTTLS").startswith(b"500 5.5.2 ")
-    assert wire.ask("QUIT").startswith(b"221 ")
+    wire.quit()
     assert wire.rest() == b""
     wire.close()
 
@@ -240,7 +240,7 @@ def test_another_transaction_does_not_come_with_it(tls_site, news):
     wire.start_tls(certificate.client())
     assert wire.ask("RCPT TO:<alice@example.org>").startswith(b"503 ")
     assert wire.ask("DATA").startswith(b"503 ")
-    assert wire.ask("QUIT").startswith(b"221 ")
+    wire.quit()
     assert wire.rest() == b""
     wire.close()
     assert news() == []
@@ -255,7 +255,7 @@ def test_every_spelling_drops_or_refuses(tls_site, spelling, upgrades):
     if upgrades:
         assert wire.line().startswith(b"220 2.0.0 ")
         wire.start_tls(certificate.client())
-        assert wire.ask("QUIT").startswith(b"221 ")
+        wire.quit()
         assert wire.rest() == b""
     else:
         assert wire.line().startswith((b"500 ", b"501 "))
@@ -333,7 +333,7 @@ def session_of(site, context, server_name="mail.example.org", session=None):
     assert wire.ask("NOOP").startswith(b"250 ")  # the ticket has come by then
     reused = wire.sock.session_reused
     got = wire.sock.session
-    assert wire.ask("QUIT").startswith(b"221 ")
+    wire.quit()
     assert wire.rest() == b""
     wire.close()
     return reused, got
@@ -492,7 +492,7 @@ def test_a_large_message_in_many_records(tls_site, news):
         pass
     wire.send(content + b".\r\n")
     assert wire.line().startswith(b"250 2.0.0 ")
-    assert wire.ask("QUIT").startswith(b"221 ")
+    wire.quit()
     wire.close()
     (text,) = news()
     assert text.endswith(content + b".\r\n")
