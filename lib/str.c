@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "lib/str.h"
 
+#include <endian.h>
 #include <string.h>
 
 char ascii_lower(char c)
@@ -86,21 +87,45 @@ struct str str_cut(struct str *rest, char sep)
 	return head;
 }
 
-bool str_u64(struct str s, uint64_t *out)
+bool str_word_u64(struct str *rest, uint64_t *out)
 {
 	uint64_t v = 0;
+	size_t i = 0;
 
-	if (s.n == 0)
-		return false;
-	for (size_t i = 0; i < s.n; i++) {
-		unsigned d = (unsigned char)s.p[i] - (unsigned)'0';
+	for (; i < rest->n && rest->p[i] != ' '; i++) {
+		unsigned d = (unsigned char)rest->p[i] - (unsigned)'0';
 
 		/* Nineteen digits fit, whatever they are. */
 		if (d > 9 || (i >= 19 && v > (UINT64_MAX - d) / 10))
 			return false;
 		v = v * 10 + d;
 	}
+	if (i == 0)
+		return false;
 	*out = v;
+	if (i < rest->n)
+		i++; /* the space */
+	*rest = (struct str){rest->p + i, rest->n - i};
+	return true;
+}
+
+bool str_u64(struct str s, uint64_t *out)
+{
+	bool whole =
+		s.n > 0 && s.p[s.n - 1] != ' '; /* which would be the end of a word */
+	uint64_t v;
+
+	if (!whole || !str_word_u64(&s, &v) || s.n > 0)
+		return false;
+	*out = v;
+	return true;
+}
+
+static bool narrow(uint64_t v, uint32_t *out)
+{
+	if (v > UINT32_MAX)
+		return false;
+	*out = (uint32_t)v;
 	return true;
 }
 
@@ -108,10 +133,14 @@ bool str_u32(struct str s, uint32_t *out)
 {
 	uint64_t v;
 
-	if (!str_u64(s, &v) || v > UINT32_MAX)
-		return false;
-	*out = (uint32_t)v;
-	return true;
+	return str_u64(s, &v) && narrow(v, out);
+}
+
+bool str_word_u32(struct str *rest, uint32_t *out)
+{
+	uint64_t v;
+
+	return str_word_u64(rest, &v) && narrow(v, out);
 }
 
 /* A digit's value and one more; a login reads some hundred of them. */
@@ -126,17 +155,19 @@ static const unsigned char hex_values[256] = {
 
 bool str_hex64(struct str s, uint64_t *out)
 {
+	unsigned any = 0; /* more than 15 where one is no digit */
 	uint64_t v = 0;
 
 	if (s.n == 0 || s.n > 16)
 		return false;
 	for (size_t i = 0; i < s.n; i++) {
-		unsigned d = hex_values[(unsigned char)s.p[i]];
+		unsigned d = hex_values[(unsigned char)s.p[i]] - 1U;
 
-		if (d == 0)
-			return false;
-		v = v << 4 | (d - 1);
+		any |= d;
+		v = v << 4 | (d & 15);
 	}
+	if (any > 15)
+		return false;
 	*out = v;
 	return true;
 }
@@ -148,12 +179,33 @@ bool str_is_blank(struct str s)
 	return s.n == 0;
 }
 
+/* eight - digits at a time, one in each octet of a number, since a maildrop has many: the
+ * values are put together, and have to give the same digits again. */
+static bool eight(const char *p, uint64_t *out)
+{
+	const uint64_t each = UINT64_C(0x0101010101010101);
+	uint64_t c, v, letters;
+
+	memcpy(&c, p, sizeof c);
+	c = be64toh(c);
+	v = (c & each * 15) + (c >> 6 & each) * 9;
+	letters = (v + each * 6) >> 4 & each;
+	if ((v & each * 0xf0) != 0 || v + each * '0' + letters * ('a' - 10 - '0') != c)
+		return false;
+	v = (v | v >> 4) & UINT64_C(0x00ff00ff00ff00ff);
+	v = (v | v >> 8) & UINT64_C(0x0000ffff0000ffff);
+	*out = (v | v >> 16) & UINT32_MAX;
+	return true;
+}
+
 bool str_sum64(struct str s, uint64_t *out)
 {
-	for (size_t i = 0; i < s.n; i++)
-		if (s.p[i] >= 'A' && s.p[i] <= 'F')
-			return false;
-	return s.n == 16 && str_hex64(s, out);
+	uint64_t high, low;
+
+	if (s.n != 16 || !eight(s.p, &high) || !eight(s.p + 8, &low))
+		return false;
+	*out = high << 32 | low;
+	return true;
 }
 
 bool str_size(struct str s, uint64_t *out)

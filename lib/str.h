@@ -44,6 +44,10 @@ static inline struct str str_word(struct str *rest)
 /* Digits only (no sign, no space, at least one), within range. */
 bool str_u32(struct str s, uint32_t *out) MUST_USE;
 bool str_u64(struct str s, uint64_t *out) MUST_USE;
+/* The same of the next word, which is taken off *rest, as by str_word(), in one pass; where it
+ * is no number, of *rest nothing can be said. */
+bool str_word_u64(struct str *rest, uint64_t *out) MUST_USE;
+bool str_word_u32(struct str *rest, uint32_t *out) MUST_USE;
 bool str_hex64(struct str s, uint64_t *out) MUST_USE; /* 1 to 16 hex digits */
 /* Empty, or nothing but octets 0: a file that was made longer, and never written. */
 bool str_is_blank(struct str s);

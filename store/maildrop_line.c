@@ -127,11 +127,9 @@ static bool parse_key(struct str word, struct retry_key *out)
 
 static bool parse_added(struct str *rest, struct maildrop_line *out)
 {
-	if (!str_u32(str_word(rest), &out->volume) ||
-	    !str_u32(str_word(rest), &out->slot) ||
-	    !str_u64(str_word(rest), &out->size) ||
-	    !str_u64(str_word(rest), &out->stored) ||
-	    !str_u64(str_word(rest), &out->header_end) ||
+	if (!str_word_u32(rest, &out->volume) || !str_word_u32(rest, &out->slot) ||
+	    !str_word_u64(rest, &out->size) || !str_word_u64(rest, &out->stored) ||
+	    !str_word_u64(rest, &out->header_end) ||
 	    !parse_key(str_word(rest), &out->key))
 		return false;
 	out->trace = str_word(rest);
@@ -142,34 +140,40 @@ static bool parse_added(struct str *rest, struct maildrop_line *out)
 	return record_is_encoded(out->trace);
 }
 
-static bool parse_event(struct str word, struct maildrop_line *out)
+/* parse_event - "+ <id> ", to where the rest begins */
+static bool parse_event(struct str *rest, struct maildrop_line *out)
 {
-	if (word.n != 1 || memchr("+xr-!", word.p[0], 5) == NULL)
+	enum { ID_AT = 2, MORE_AT = ID_AT + ID_CHARS + 1 };
+	const char *p = rest->p;
+
+	if (rest->n < MORE_AT || p[1] != ' ' || p[MORE_AT - 1] != ' ' ||
+	    memchr("+xr-!", p[0], 5) == NULL ||
+	    !id_parse((struct str){p + ID_AT, ID_CHARS}, &out->id))
 		return false;
-	out->event = (enum maildrop_event)word.p[0];
+	out->event = (enum maildrop_event)p[0];
+	*rest = (struct str){p + MORE_AT, rest->n - MORE_AT};
 	return true;
 }
 
 bool maildrop_line_parse(struct str text, uint64_t uid, struct maildrop_line *out)
 {
-	struct str rest = text, word;
+	struct str rest = text;
 
 	*out = (struct maildrop_line){0};
 	if (str_starts(text, str_of(header)))
 		return parse_header(text, uid, out);
-	if (!str_u64(str_word(&rest), &out->number))
+	if (!str_word_u64(&rest, &out->number))
 		return false;
 	out->event_at = (uint32_t)(rest.p - text.p);
 	if (!sum_matches(&text, uid, out->event_at) || out->event_at > text.n)
 		return false;
 	rest.n = (size_t)(text.p + text.n - rest.p);
-	word = str_word(&rest);
-	if (!parse_event(word, out) || !id_parse(str_word(&rest), &out->id))
+	if (!parse_event(&rest, out))
 		return false;
 	if ((out->event == MAILDROP_ADDED || out->event == MAILDROP_DROPPED) &&
 	    !parse_added(&rest, out))
 		return false;
 	if (out->event == MAILDROP_REMOVED && !parse_key(str_word(&rest), &out->key))
 		return false;
-	return str_u64(str_word(&rest), &out->count) && str_u64(rest, &out->octets);
+	return str_word_u64(&rest, &out->count) && str_u64(rest, &out->octets);
 }

@@ -29,6 +29,6 @@ bool retry_key_parse(struct str s, struct retry_key *out)
 	enum { HALF = RETRY_KEY_DIGITS / 2 };
 
 	return s.n == RETRY_KEY_DIGITS &&
-	       str_hex64((struct str){s.p, HALF}, &out->high) &&
-	       str_hex64((struct str){s.p + HALF, HALF}, &out->low);
+	       str_sum64((struct str){s.p, HALF}, &out->high) &&
+	       str_sum64((struct str){s.p + HALF, HALF}, &out->low);
 }

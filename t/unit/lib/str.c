@@ -4,6 +4,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -137,6 +138,8 @@ static void numbers_at_their_limits(void **state UNUSED)
 		{STR_INIT("16777216T"),             0, 0, 0},
 		{STR_INIT("k"),                     0, 0, 0},
 		{STR_INIT("1kk"),                   0, 0, 0},
+		{STR_INIT("1 "),                    0, 0, 0},
+		{STR_INIT("1 2"),                   0, 0, 0},
 		{STR_INIT("1 k"),                   0, 0, 0},
 		/* clang-format on */
 	};
@@ -160,6 +163,46 @@ static void numbers_at_their_limits(void **state UNUSED)
 	}
 }
 
+static void numbers_are_taken_word_by_word(void **state UNUSED)
+{
+	static const struct {
+		struct str text, rest;
+		uint64_t value;
+		bool is, fits;
+	} rows[] = {
+		/* clang-format off */
+		{STR_INIT("12 x"),                  STR_INIT("x"), 12, true, true},
+		{STR_INIT("12  x"),                 STR_INIT(" x"), 12, true, true},
+		{STR_INIT("7"),                     STR_INIT(""), 7, true, true},
+		{STR_INIT("7 "),                    STR_INIT(""), 7, true, true},
+		{STR_INIT("4294967295 "),           STR_INIT(""), UINT32_MAX, true, true},
+		{STR_INIT("4294967296 -"),          STR_INIT("-"), UINT64_C(4294967296), true, false},
+		{STR_INIT("18446744073709551615 "), STR_INIT(""), UINT64_MAX, true, false},
+		{STR_INIT("18446744073709551616 "), STR_INIT(""), 0, false, false},
+		{STR_INIT(""),                      STR_INIT(""), 0, false, false},
+		{STR_INIT(" 1"),                    STR_INIT(""), 0, false, false},
+		{STR_INIT("1x 2"),                  STR_INIT(""), 0, false, false},
+		{STR_INIT("1\t2"),                  STR_INIT(""), 0, false, false},
+		{STR_INIT("-1 "),                   STR_INIT(""), 0, false, false},
+		/* clang-format on */
+	};
+
+	for (size_t i = 0; i < countof(rows); i++) {
+		struct str s = exact(rows[i].text), rest = s, again = s;
+		uint64_t u64 = 99;
+		uint32_t u32 = 99;
+
+		print_message("# word \"" STR_FMT "\"\n", STR_ARG(s));
+		assert_int_equal(str_word_u64(&rest, &u64), rows[i].is);
+		assert_int_equal(u64, rows[i].is ? rows[i].value : 99);
+		assert_int_equal(str_word_u32(&again, &u32), rows[i].fits);
+		assert_int_equal(u32, rows[i].fits ? rows[i].value : 99);
+		if (rows[i].is)
+			assert_true(str_eq(rest, rows[i].rest));
+		drop(s);
+	}
+}
+
 static void a_checksum_is_written_in_one_way(void **state UNUSED)
 {
 	uint64_t sum = 99;
@@ -167,8 +210,24 @@ static void a_checksum_is_written_in_one_way(void **state UNUSED)
 	assert_true(str_sum64(STR("49da3173b6a43f36"), &sum));
 	assert_true(sum == UINT64_C(0x49da3173b6a43f36));
 	assert_false(str_sum64(STR("49Da3173b6a43f36"), &sum));
+	assert_false(str_sum64(STR("49da3173b6a43f3F"), &sum));
+	assert_false(str_sum64(STR("49da3173b6a43f3@"), &sum));
 	assert_false(str_sum64(STR("49da3173b6a43f3"), &sum));
 	assert_false(str_sum64(STR("49da3173b6a43f366"), &sum));
+	/* every octet at every place */
+	for (int c = 0; c < 256; c++) {
+		for (size_t at = 0; at < 16; at++) {
+			char text[] = "0f123456789abcde", *end;
+
+			text[at] = (char)c;
+
+			bool digit = c != 0 && strchr("0123456789abcdef", c) != NULL;
+
+			sum = 99;
+			assert_int_equal(str_sum64((struct str){text, 16}, &sum), digit);
+			assert_true(sum == (digit ? strtoull(text, &end, 16) : 99));
+		}
+	}
 }
 
 static void utf8_is_well_formed_or_not(void **state UNUSED)
@@ -306,6 +365,7 @@ int main(void)
 		cmocka_unit_test(trims_blanks_only),
 		cmocka_unit_test(cuts_at_one_separator),
 		cmocka_unit_test(numbers_at_their_limits),
+		cmocka_unit_test(numbers_are_taken_word_by_word),
 		cmocka_unit_test(a_checksum_is_written_in_one_way),
 		cmocka_unit_test(utf8_is_well_formed_or_not),
 		cmocka_unit_test(control_octets_are_c0_and_del),
