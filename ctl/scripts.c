@@ -63,14 +63,20 @@ void scripts_complain(struct ctl *c, const char *path, const struct sieve_errors
 	}
 }
 
-struct sieve_script *scripts_compile(struct ctl *c, struct str text, const char *path)
+struct sieve_script *scripts_compile_for(struct ctl *c, struct str text, const char *path,
+					 const struct sieve_site *site)
 {
 	struct sieve_errors errors = {0};
-	struct sieve_script *s = sieve_compile(text, path, &sieve_site_default, &errors);
+	struct sieve_script *s = sieve_compile(text, path, site, &errors);
 
 	scripts_complain(c, path, &errors);
 	sieve_errors_fini(&errors);
 	return s;
+}
+
+struct sieve_script *scripts_compile(struct ctl *c, struct str text, const char *path)
+{
+	return scripts_compile_for(c, text, path, &sieve_site_default);
 }
 
 /* ---- including -------------------------------------------------------------------------------- */

@@ -35,6 +35,9 @@ void scripts_fini(struct scripts *s);
 
 /* Complains of each error, "FILE:LINE:COLUMN: TEXT"; NULL: there were some. */
 struct sieve_script *scripts_compile(struct ctl *c, struct str text, const char *path);
+/* The same, by what the site has of the language. */
+struct sieve_script *scripts_compile_for(struct ctl *c, struct str text, const char *path,
+					 const struct sieve_site *site);
 /* For struct sieve_host; ctx is the struct scripts. */
 const struct sieve_script *scripts_include(void *ctx, enum sieve_place where,
 					   struct str name);

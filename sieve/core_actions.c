@@ -36,6 +36,8 @@ static bool check_redirect(struct checker *c, struct node *n)
 	struct buf out;
 	bool ok;
 
+	if (c->site->no_redirect)
+		return checker_error(c, n->at, "redirect is not available here");
 	if (!redirect_check(c, n))
 		return false;
 	if (to == NULL || node_has(n, SLOT_LIST))

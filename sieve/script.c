@@ -9,24 +9,51 @@
 #include <stdio.h>
 #include <string.h>
 
+/* clang-format off */
+#define DEFAULT_LIMITS                                                          \
+	{.script_octets = 1 << 20, .nesting = 32, .list_entries = 10000,        \
+	 .variables = 256, .variable_octets = 4096, .string_octets = 65536,     \
+	 .actions = 32, .redirects = 4, .include_depth = 10, .includes = 255,   \
+	 .steps = 20000000, .memory = 16 << 20}
+/* clang-format on */
+
 const struct sieve_site sieve_site_default = {
-	.limits = {.script_octets = 1 << 20,
-		   .nesting = 32,
-		   .list_entries = 10000,
-		   .variables = 256,
-		   .variable_octets = 4096,
-		   .string_octets = 65536,
-		   .actions = 32,
-		   .redirects = 4,
-		   .include_depth = 10,
-		   .includes = 255,
-		   .steps = 20000000,
-		   .memory = 16 << 20},
+	.limits = DEFAULT_LIMITS,
 	.vacation_min_s = 86400,
 	.vacation_default_s = 7 * 86400,
 	.vacation_max_s = 90 * 86400,
 	.duplicate_default_s = 7 * 86400,
 	.duplicate_max_s = 90 * 86400,
+};
+
+/* Whoever wants one of these is told when he puts the script, not when mail comes. */
+static const char *const not_at_delivery[] = {"copy",
+					      "duplicate",
+					      "editheader",
+					      "enotify",
+					      "environment",
+					      "extlists",
+					      "fcc",
+					      "fileinto",
+					      "imap4flags",
+					      "include",
+					      "mailbox",
+					      "mboxmetadata",
+					      "redirect-dsn",
+					      "redirect-deliverby",
+					      "servermetadata",
+					      "spamtest",
+					      "spamtestplus",
+					      "special-use",
+					      "vacation",
+					      "vacation-seconds",
+					      "virustest",
+					      NULL};
+
+const struct sieve_site sieve_site_delivery = {
+	.limits = DEFAULT_LIMITS,
+	.off = not_at_delivery,
+	.no_redirect = true,
 };
 
 /* ---- errors ----------------------------------------------------------------------------- */

@@ -60,10 +60,15 @@ struct sieve_site {
 	struct sieve_scanner spam, virus;
 	uint32_t vacation_min_s, vacation_default_s, vacation_max_s;
 	uint32_t duplicate_default_s, duplicate_max_s;
-	bool testsuite; /* "vnd.dovecot.testsuite" may be required */
+	bool testsuite;   /* "vnd.dovecot.testsuite" may be required */
+	bool no_redirect; /* the host sends no mail */
 };
 
+/* All that the engine knows. */
 extern const struct sieve_site sieve_site_default;
+/* What is done where mail is delivered: keep, discard, reject, ereject, and every test that
+ * needs no more than message and envelope. */
+extern const struct sieve_site sieve_site_delivery;
 
 /* Names of all extensions that the site has on, parted by blanks: what ManageSieve says. */
 void sieve_extensions(const struct sieve_site *site, struct buf *out);
