@@ -214,6 +214,11 @@ static const struct conf_item items[] = {
 	BOOL(lmtp, delivered_to, "no",
 	     "Each recipient's copy names the account in a Delivered-To field."),
 
+	NUM(CONF_COUNT, sieve, max_scripts, "16", 1, 1000,
+	    "Filter scripts of an account."),
+	NUM(CONF_OCTETS, sieve, max_script_size, "64K", K, 1 * K * K,
+	    "The largest one."),
+
 	LISTEN(pop3, "Where the POP3 server listens; see\n.Ic lmtp ."),
 	ADDRESSES(pop3, tls_listen, "Where it listens for clients that begin with TLS (port 995); see\n.Ic lmtp ."),
 	NETWORKS(pop3, proxy_networks, "Proxies; see\n.Ic lmtp ."),

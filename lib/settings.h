@@ -68,6 +68,9 @@ struct settings {
 		char *login_user;
 	} pop3;
 	struct {
+		uint64_t max_scripts, max_script_size; /* of an account */
+	} sieve;
+	struct {
 		struct conf_list listen;
 		uint64_t max_connections;
 	} policy, socketmap;

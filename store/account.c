@@ -7,6 +7,7 @@
 #include "store/id.h"
 #include "store/maildrop.h"
 #include "store/record.h"
+#include "store/script.h"
 #include "store/store_int.h"
 #include "store/tree.h"
 
@@ -92,10 +93,12 @@ void account_print(const struct account *a, struct record_writer *w)
 	record_put_u64(w, "overdraft", a->overdraft);
 	record_put(w, "owner", str_of(a->owner));
 	record_put(w, "group", str_of(a->group));
+	if (a->script[0] != '\0')
+		record_put(w, "script", str_of(a->script));
 }
 
 /* What a profile has, in the order of `keys`; a value that is missing is empty. */
-enum { NAME, UID, CREATED, FLAGS, QUOTA, OVERDRAFT, OWNER, GROUP, N_KEYS };
+enum { NAME, UID, CREATED, FLAGS, QUOTA, OVERDRAFT, OWNER, GROUP, SCRIPT, N_KEYS };
 
 static const struct str keys[N_KEYS] = {
 	/* clang-format off */
@@ -103,6 +106,7 @@ static const struct str keys[N_KEYS] = {
 	[CREATED] = STR_INIT("created"), [FLAGS] = STR_INIT("flags"),
 	[QUOTA] = STR_INIT("quota"),     [OVERDRAFT] = STR_INIT("overdraft"),
 	[OWNER] = STR_INIT("owner"),     [GROUP] = STR_INIT("group"),
+	[SCRIPT] = STR_INIT("script"),
 	/* clang-format on */
 };
 
@@ -165,6 +169,19 @@ static bool take_quota(struct str value, uint64_t *out)
 	return str_eq(value, STR("none")) || str_u64(value, out);
 }
 
+/* take_script - none, or the digits of an id */
+static bool take_script(struct str value, char out[SCRIPT_ID_DIGITS + 1])
+{
+	out[0] = '\0';
+	if (value.n == 0)
+		return true;
+	if (!script_is_id(value))
+		return false;
+	memcpy(out, value.p, value.n);
+	out[value.n] = '\0';
+	return true;
+}
+
 bool account_parse(struct str text, const struct name *name, struct account *out)
 {
 	struct str v[N_KEYS] = {0};
@@ -176,6 +193,7 @@ bool account_parse(struct str text, const struct name *name, struct account *out
 	       strcmp(stored_name, name->s) == 0 && id_parse(v[UID], &out->uid) &&
 	       take(v[OWNER], out->owner, sizeof out->owner) &&
 	       take(v[GROUP], out->group, sizeof out->group) &&
+	       take_script(v[SCRIPT], out->script) &&
 	       str_u64(v[CREATED], &out->created_ms) &&
 	       take_flags(v[FLAGS], &out->flags) && take_quota(v[QUOTA], &out->quota) &&
 	       str_u64(v[OVERDRAFT], &out->overdraft);
@@ -318,7 +336,7 @@ int account_template(struct store *s, const struct name *name, struct account *o
 	if (!found)
 		*out = (struct account){.quota = QUOTA_NONE};
 	out->name = *name;
-	out->owner[0] = '\0';
+	out->owner[0] = out->script[0] = '\0';
 	return 0;
 }
 
@@ -430,20 +448,30 @@ int store_sync_batch(struct store *s, struct err *e)
 	return storage_sync(store_root(s), e);
 }
 
+int account_find_same(struct store *s, const struct account *a, struct account *now,
+		      struct err *e)
+{
+	bool found;
+
+	*now = (struct account){0};
+	if (account_find(s, &a->name, now, &found, e) < 0)
+		return -1;
+	return found && now->uid == a->uid ? 0 : account_does_not_exist(&a->name, e);
+}
+
 int account_update(struct store *s, const struct account *a, struct err *e)
 {
+	struct account is = *a, old;
 	struct storage_file *lock;
-	struct account old;
-	bool found;
 	int rc;
 
 	if (tree_lock(store_root(s), &lock, e) < 0)
 		return -1;
-	rc = account_find(s, &a->name, &old, &found, e);
+	rc = account_find_same(s, a, &old, e);
+	/* It may have been chosen since the caller looked. */
+	memcpy(is.script, old.script, sizeof is.script);
 	if (rc == 0)
-		rc = found && old.uid == a->uid
-			     ? account_put(s, a, STORAGE_DURABLE, NULL, e)
-			     : account_does_not_exist(&a->name, e);
+		rc = account_put(s, &is, STORAGE_DURABLE, NULL, e);
 	storage_file_close(&lock);
 	return rc;
 }

@@ -32,6 +32,8 @@ enum account_flag {
 	ACCOUNT_PWD_ELSEWHERE = 8, /* the password is never kept in the store */
 };
 
+enum { SCRIPT_ID_DIGITS = 32 };
+
 struct account {
 	struct name name;
 	uint64_t uid;
@@ -41,6 +43,8 @@ struct account {
 	uint64_t overdraft; /* octets above the quota that one message may reach */
 	char owner[128];    /* free text */
 	char group[64];     /* management group, "" = world */
+	char script[SCRIPT_ID_DIGITS +
+		    1]; /* the active one (store/script.h), "" = none */
 };
 
 struct account_usage {
@@ -64,7 +68,7 @@ int account_template(struct store *s, const struct name *name, struct account *o
  * store_sync_batch() only: for adding thousands. */
 int account_create(struct store *s, struct account *a, bool batch, struct err *e);
 int store_sync_batch(struct store *s, struct err *e);
-/* ERR_PERM when this incarnation (a->uid) is gone. */
+/* ERR_PERM when this incarnation (a->uid) is gone.  Which script is active stays as it is. */
 int account_update(struct store *s, const struct account *a, struct err *e);
 /* Removes the account and lets go of every message.  ERR_TEMP while a POP3 session
  * holds the maildrop.  Once its profile is `deleted` it is gone, durably, whatever

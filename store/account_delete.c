@@ -4,6 +4,7 @@
 #include "store/account_mend.h"
 #include "store/maildrop_int.h"
 #include "store/record.h"
+#include "store/script.h"
 #include "store/store_int.h"
 #include "store/tree.h"
 
@@ -100,14 +101,15 @@ static int release(struct store *s, const struct account *a, bool search, bool l
 }
 
 /* remove_rest - under tree_lock(), since who finds neither the mark nor the lease makes the
- * name again */
+ * name again.  Scripts go before the mark: without it they say that a profile was lost. */
 static int remove_rest(struct store *s, const struct name *name, struct err *e)
 {
 	struct place dir, deleted;
 
 	name_place("accounts", name, NULL, &dir);
 	name_place("accounts", name, "deleted", &deleted);
-	if (storage_remove(store_root(s), deleted.path, 0, e) < 0)
+	if (script_remove_all(s, name, e) < 0 ||
+	    storage_remove(store_root(s), deleted.path, 0, e) < 0)
 		return -1;
 	return storage_remove_tree(store_root(s), dir.path, e);
 }

@@ -37,6 +37,10 @@ int account_put(struct store *s, const struct account *a, int how, bool *existed
 int account_read(struct store *s, const struct name *name, struct account *out,
 		 bool *found, struct err *e);
 
+/* The same incarnation as it is now, under tree_lock(); ERR_PERM when it is gone. */
+int account_find_same(struct store *s, const struct account *a, struct account *now,
+		      struct err *e);
+
 /* Whether this file is in its directory; NULL: the directory itself. */
 int account_has(struct store *s, const struct name *name, const char *leaf, bool *found,
 		struct err *e);

@@ -7,6 +7,7 @@
 #include "store/id.h"
 #include "store/maildrop.h"
 #include "store/mend.h"
+#include "store/script.h"
 #include "store/store_int.h"
 #include "store/tree.h"
 
@@ -199,6 +200,17 @@ static int settings(struct mending *m, struct err *e)
 	return account_template(m->s, m->name, &m->a, e);
 }
 
+/* take_script - a line that is written only where there is an active one.  Without it none
+ * is, and all mail is kept. */
+static void take_script(struct str text, struct account *a)
+{
+	struct account with = *a;
+
+	memset(with.script, '0', SCRIPT_ID_DIGITS);
+	if (take_line(text, "script", &with))
+		memcpy(a->script, with.script, sizeof a->script);
+}
+
 static void take_lines(struct mending *m, struct str text, bool *flags, bool *created)
 {
 	static const char *const others[] = {"quota", "overdraft", "owner", "group"};
@@ -207,6 +219,7 @@ static void take_lines(struct mending *m, struct str text, bool *flags, bool *cr
 	*created = take_line(text, "created", &m->a);
 	for (size_t i = 0; i < countof(others); i++)
 		take_line(text, others[i], &m->a);
+	take_script(text, &m->a);
 }
 
 /* from_parts - what was lost is the template's, and an owner of whom nobody knows whether he
@@ -304,11 +317,20 @@ static int mend_text(struct mending *m, struct err *e)
 	return from_parts(m, buf_str(&m->text), e);
 }
 
+/* hint_of_scripts - what only had scripts is known by them */
+static int hint_of_scripts(struct mending *m, struct err *e)
+{
+	bool any;
+
+	return m->slot_uid != 0 ? 0 : script_uid(m->s, m->name, &m->slot_uid, &any, e);
+}
+
 static int mend_locked(struct mending *m, struct err *e)
 {
 	enum account_standing standing;
 
-	if (account_standing(m->s, m->name, &standing, e) < 0)
+	if (account_standing(m->s, m->name, &standing, e) < 0 ||
+	    hint_of_scripts(m, e) < 0)
 		return -1;
 	if (standing != ACCOUNT_LOST && standing != ACCOUNT_DAMAGED)
 		return account_does_not_exist(m->name, e);

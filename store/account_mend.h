@@ -6,7 +6,7 @@
  * only when every slot of the account was let go, durably.  So whatever has mail and no such
  * mark is damage, and nobody's wish.
  *
- *   profile  deleted  maildrop
+ *   profile  deleted  maildrop, or scripts
  *   whole    any      any       an account
  *   damaged  any      any       ACCOUNT_DAMAGED; ACCOUNT_REMNANT if nothing but zeros and
  *                               without mail: a batch that was never synced

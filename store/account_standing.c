@@ -4,6 +4,7 @@
 #include "store/account_int.h"
 #include "store/maildrop.h"
 #include "store/mend.h"
+#include "store/script.h"
 #include "store/store_int.h"
 
 int account_has(struct store *s, const struct name *name, const char *leaf, bool *found,
@@ -27,15 +28,15 @@ static int read_leaf(struct store *s, const struct name *name, const char *leaf,
 }
 
 /* of_profile - one that is there */
-static int of_profile(struct store *s, const struct name *name, bool mail,
+static int of_profile(struct store *s, const struct name *name, bool holds,
 		      enum account_standing *out, struct err *e)
 {
 	struct buf text;
 	bool found;
 	int rc = read_leaf(s, name, "profile", &text, &found, e);
 
-	*out = rc < 0 || mail || !str_is_blank(buf_str(&text)) ? ACCOUNT_DAMAGED
-							       : ACCOUNT_REMNANT;
+	*out = rc < 0 || holds || !str_is_blank(buf_str(&text)) ? ACCOUNT_DAMAGED
+								: ACCOUNT_REMNANT;
 	buf_fini(&text);
 	return rc;
 }
@@ -43,21 +44,22 @@ static int of_profile(struct store *s, const struct name *name, bool mail,
 int account_standing(struct store *s, const struct name *name, enum account_standing *out,
 		     struct err *e)
 {
-	bool dir, profile, deleted, mail;
+	bool dir, profile, deleted, mail, scripts;
 	uint64_t uid;
 
 	*out = ACCOUNT_NOWHERE;
 	if (account_has(s, name, NULL, &dir, e) < 0 ||
 	    account_has(s, name, "profile", &profile, e) < 0 ||
 	    account_has(s, name, "deleted", &deleted, e) < 0 ||
-	    maildrop_uid(s, name, 0, &uid, &mail, e) < 0)
+	    maildrop_uid(s, name, 0, &uid, &mail, e) < 0 ||
+	    script_uid(s, name, &uid, &scripts, e) < 0)
 		return -1;
 	if (profile)
-		return of_profile(s, name, mail, out, e);
-	*out = deleted ? ACCOUNT_DELETED
-	       : mail  ? ACCOUNT_LOST
-	       : dir   ? ACCOUNT_REMNANT
-		       : ACCOUNT_NOWHERE;
+		return of_profile(s, name, mail || scripts, out, e);
+	*out = deleted           ? ACCOUNT_DELETED
+	       : mail || scripts ? ACCOUNT_LOST
+	       : dir             ? ACCOUNT_REMNANT
+				 : ACCOUNT_NOWHERE;
 	return 0;
 }
 

@@ -11,6 +11,7 @@
 #include "store/store_int.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 /* still_there - the session that removed it may have ended since we looked */
@@ -146,6 +147,8 @@ static int check_account(struct check *c, const struct account *a, struct err *e
 	rc = check_entries(c, a, m, &gone, e);
 	maildrop_close(&m);
 	if (rc == 0)
+		rc = check_scripts(c, a, e);
+	if (rc == 0)
 		missing_report(c, a, &gone);
 	missing_free(&gone);
 	return rc;
@@ -210,6 +213,21 @@ static void halfway(struct check *c, const struct name *name,
 		remnant(c, name);
 }
 
+/* lost_but_scripts - the profile of an account that never had mail; true if it is made again.
+ * It may have been made meanwhile. */
+static bool lost_but_scripts(struct check *c, const struct name *name, struct account *a)
+{
+	char what[400];
+	struct err e;
+	bool found;
+
+	if (account_find(c->s, name, a, &found, &e) == 0 && found)
+		return false;
+	snprintf(what, sizeof what, "profile of %s is lost, its scripts are not",
+		 name->s);
+	return check_mend_profile(c, name, 0, "I2", what, a);
+}
+
 /* no_account - of which nobody can tell the profile, for this reason */
 static int no_account(struct check *c, const struct name *name, const struct err *why,
 		      struct err *e)
@@ -226,6 +244,9 @@ static int no_account(struct check *c, const struct name *name, const struct err
 		halfway(c, name, standing);
 	else if (standing != ACCOUNT_NOWHERE && why->class != ERR_NONE &&
 		 check_mend_profile(c, name, 0, "I2", why->text, &a))
+		return check_account(c, &a, e);
+	else if (standing == ACCOUNT_LOST && why->class == ERR_NONE &&
+		 lost_but_scripts(c, name, &a))
 		return check_account(c, &a, e);
 	return 0;
 }

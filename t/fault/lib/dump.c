@@ -7,6 +7,7 @@
 #include "store/id.h"
 #include "store/maildrop.h"
 #include "store/record.h"
+#include "store/script.h"
 #include "store/storage.h"
 #include "t/fault/lib/world.h"
 
@@ -167,6 +168,42 @@ static void put_maildrop(struct dumping *x, const struct account *a)
 	maildrop_close(&m);
 }
 
+struct owner {
+	struct dumping *x;
+	const struct account *a;
+};
+
+static void put_script(const struct script *script, void *ctx)
+{
+	struct owner *o = ctx;
+	struct buf text;
+	struct err e = {0};
+	bool found;
+
+	buf_init(&text, SCRIPT_TEXT_MAX);
+	if (script_get(o->x->w->store, o->a, str_of(script->name), &text, &found, &e) < 0)
+		found = false;
+	put(o->x->out, key_of("script", o->a->name.s, script->name).s, "%s%s",
+	    found ? buf_cstr(&text) : e.text, script->active ? ", active" : "");
+	buf_fini(&text);
+}
+
+static void put_bad_script(const struct err *why, void *ctx)
+{
+	struct owner *o = ctx;
+
+	put(o->x->out, key_of("script", o->a->name.s, "").s, "ERROR %s", why->text);
+}
+
+static void put_scripts(struct dumping *x, const struct account *a)
+{
+	struct owner o = {x, a};
+	struct err e;
+
+	if (script_each(x->w->store, a, put_script, put_bad_script, &o, &e) < 0)
+		put_bad_script(&e, &o);
+}
+
 static bool put_account(const struct account *a, void *ctx)
 {
 	struct dumping *x = ctx;
@@ -177,6 +214,7 @@ static bool put_account(const struct account *a, void *ctx)
 	    id_text(x->w, a->uid, &id), a->flags, a->quota, a->overdraft, a->owner,
 	    a->group);
 	put_secret(x, a);
+	put_scripts(x, a);
 	put_maildrop(x, a);
 	return true;
 }

@@ -4,6 +4,7 @@
 #include "auth/secret.h"
 #include "store/domain.h"
 #include "store/forwarding.h"
+#include "store/script.h"
 #include "store/storage.h"
 
 #include <stdio.h>
@@ -224,6 +225,53 @@ static unsigned upgrade_secret(struct world *w, struct err *e)
 	return done;
 }
 
+/* ---- scripts ------------------------------------------------------------------------------ */
+
+static int keep_script(struct world *w, const char *name, const char *text, struct err *e)
+{
+	struct account a;
+
+	return find_alice(w, &a, e) < 0
+		       ? -1
+		       : script_put(w->store, &a, str_of(name), str_of(text), e);
+}
+
+static unsigned put_script(struct world *w, struct err *e)
+{
+	return told(keep_script(w, "main", "discard;", e));
+}
+
+static int make_active(struct world *w, const char *name, struct err *e)
+{
+	struct account a;
+
+	return find_alice(w, &a, e) < 0 ? -1
+					: script_activate(w->store, &a, str_of(name), e);
+}
+
+static unsigned activate_script(struct world *w, struct err *e)
+{
+	return told(make_active(w, "other", e));
+}
+
+static unsigned delete_script(struct world *w, struct err *e)
+{
+	struct account a;
+
+	return find_alice(w, &a, e) < 0
+		       ? 0
+		       : told(script_delete(w->store, &a, STR("other"), e));
+}
+
+static void prepare_scripts(struct world *w)
+{
+	world_open(w);
+	world_ok(keep_script(w, "main", "keep;", &e_));
+	world_ok(keep_script(w, "other", "stop;", &e_));
+	world_ok(make_active(w, "main", &e_));
+	world_close(w);
+}
+
 /* ---- forwardings ---------------------------------------------------------------------------- */
 
 static unsigned forward(struct world *w, const char *name, struct err *e)
@@ -316,6 +364,36 @@ const struct op ops_names[] = {
 		.run = add_again,
 		.parts = {""},
 		.leaves = "I4 I7 I9",
+	},
+	{
+		.name = "delete, of an account with scripts",
+		.prepare = prepare_scripts,
+		.run = delete_account,
+		.parts = {""},
+		.leaves = "I4 I7 I9",
+	},
+	{
+		.name = "sieve put, the first",
+		.run = put_script,
+		.parts = {""},
+	},
+	{
+		.name = "sieve put, over the active one",
+		.prepare = prepare_scripts,
+		.run = put_script,
+		.parts = {""},
+	},
+	{
+		.name = "sieve activate",
+		.prepare = prepare_scripts,
+		.run = activate_script,
+		.parts = {""},
+	},
+	{
+		.name = "sieve delete",
+		.prepare = prepare_scripts,
+		.run = delete_script,
+		.parts = {""},
 	},
 	{
 		.name = "passwd",
