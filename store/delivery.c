@@ -26,6 +26,7 @@ struct recipient {
 	struct buf trace; /* percent-encoded */
 	uint64_t trace_n; /* octets of the trace itself */
 	uint64_t first;   /* a retry: the id of the first copy */
+	bool left_out;    /* it is not to get it */
 	enum verdict_code result;
 	struct err why;
 };
@@ -35,6 +36,7 @@ struct delivery {
 	struct buf sender, envelope_id;
 	struct recipient *rcpt;
 	size_t n, cap;
+	size_t left_out;     /* of them */
 	struct idmap by_uid; /* who is a recipient, and which */
 
 	struct writer *writer;
@@ -201,7 +203,17 @@ int delivery_write(struct delivery *d, struct str stored, struct err *e)
 	return storage_draft_write(d->draft, stored, e);
 }
 
-/* finish - the head again, now that everything in it is known; the slots stay */
+/* print_again - the head, now that everything in it is known; the slots stay, unless somebody
+ * was left out since */
+static void print_again(struct delivery *d, struct buf *out)
+{
+	if (d->left_out > 0)
+		message_header_print(&d->info, out);
+	else
+		message_head_print(&d->info, out);
+	must(!buf_over(out));
+}
+
 static int finish(struct delivery *d, const struct delivery_totals *t, struct err *e)
 {
 	struct buf head;
@@ -211,9 +223,8 @@ static int finish(struct delivery *d, const struct delivery_totals *t, struct er
 	d->info.size = t->size;
 	d->info.header_end = t->header_end;
 	d->info.sum = XXH3_64bits_digest(d->sum);
-	buf_init(&head, MESSAGE_HEAD_MAX);
-	message_head_print(&d->info, &head);
-	must(!buf_over(&head));
+	buf_init(&head, MESSAGE_HEADER_MAX);
+	print_again(d, &head);
 	if (d->flushed) {
 		rc = storage_draft_rewrite(d->draft, 0, buf_str(&head), e);
 	} else {
@@ -249,7 +260,7 @@ static int hand_over(struct delivery *d, size_t i, struct maildrop_answer *answe
 /* has_line - neither refused nor a retry, so that the slot stays */
 static bool has_line(const struct recipient *r)
 {
-	return r->result == VERDICT_OK && r->first == 0;
+	return !r->left_out && r->result == VERDICT_OK && r->first == 0;
 }
 
 static void deliver_one(struct delivery *d, size_t i)
@@ -258,6 +269,8 @@ static void deliver_one(struct delivery *d, size_t i)
 	struct maildrop_answer answer;
 	struct err leak;
 
+	if (r->left_out)
+		return;
 	if (hand_over(d, i, &answer, &r->why) < 0)
 		r->result =
 			r->why.class == ERR_PERM ? VERDICT_NO_USER : VERDICT_TRY_AGAIN;
@@ -287,8 +300,8 @@ static void settle_releases(struct delivery *d)
 
 	for (size_t i = 0; i < d->n; i++)
 		released += !has_line(&d->rcpt[i]);
-	if (released == 0)
-		return;
+	if (released == d->left_out)
+		return; /* those are durable already */
 	path = message_path(d->info.id);
 	if (released == d->n)
 		(void)!storage_remove(d->volume->storage, path.s, STORAGE_DURABLE,
@@ -300,9 +313,57 @@ static void settle_releases(struct delivery *d)
 	storage_file_close(&f);
 }
 
+/* ---- before the commit ---------------------------------------------------------------- */
+
+int delivery_text(struct delivery *d, size_t max, struct buf *room, struct str *out,
+		  struct err *e)
+{
+	size_t want = d->stored < max ? (size_t)d->stored : max, got = 0;
+	char *to;
+
+	must(d->draft != NULL);
+	if (!d->flushed) {
+		*out = (struct str){d->held.p + d->info.body, want};
+		return 0;
+	}
+	to = buf_reserve(room, want);
+	must(to != NULL);
+	if (storage_draft_read(d->draft, d->info.body, to, want, &got, e) < 0)
+		return -1;
+	buf_used(room, got);
+	*out = buf_str(room);
+	return 0;
+}
+
+int delivery_find_first(struct delivery *d, size_t i, uint64_t *first, struct err *e)
+{
+	must(i < d->n);
+	*first = 0;
+	if (!retry_key_is_set(d->info.key) || d->retry_since_ms == 0)
+		return 0;
+	return maildrop_find_first(d->s, &d->rcpt[i].account, d->info.key,
+				   d->retry_since_ms, first, e);
+}
+
+void delivery_leave_out(struct delivery *d, size_t i, enum verdict_code result,
+			const struct err *why)
+{
+	must(i < d->n && d->draft != NULL && !d->rcpt[i].left_out);
+	d->rcpt[i].left_out = true;
+	d->rcpt[i].result = result;
+	if (why != NULL)
+		d->rcpt[i].why = *why;
+	d->slots[i].state = '-';
+	d->left_out++;
+}
+
+/* ---- the commit ------------------------------------------------------------------------ */
+
 int delivery_commit(struct delivery *d, const struct delivery_totals *t, struct err *e)
 {
 	must(d->draft != NULL && d->n > 0);
+	if (d->left_out == d->n)
+		return 0; /* there is nothing to keep, and nothing to wait for */
 	if (finish(d, t, e) < 0 || storage_draft_commit(d->draft, e) < 0)
 		return -1;
 	for (size_t i = 0; i < d->n; i++)

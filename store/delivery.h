@@ -53,6 +53,19 @@ struct delivery_totals {
  * before the commit.  Without it the message is taken for a new one. */
 void delivery_set_retry_key(struct delivery *d, struct retry_key key, uint64_t since_ms);
 
+/* Before the commit, after all writes.  What was written, up to `max` octets of it: borrowed
+ * from the delivery where it is still in memory, else read into `room`. */
+int delivery_text(struct delivery *d, size_t max, struct buf *room, struct str *out,
+		  struct err *e) MUST_USE;
+/* The same: the id under which slot i got this message before, if the commit were now. */
+int delivery_find_first(struct delivery *d, size_t i, uint64_t *first,
+			struct err *e) MUST_USE;
+/* The same: slot i gets nothing, and delivery_result() says `result` and `why` (copied, or
+ * NULL).  Its slot is let go from the first octet on, so that no crash brings it back; where
+ * nobody gets anything, no file is made. */
+void delivery_leave_out(struct delivery *d, size_t i, enum verdict_code result,
+			const struct err *why);
+
 /* Makes the message durable and gives it to the recipients.  -1: nobody got it (e
  * says why; for all recipients alike).  0: see delivery_result(). With no
  * recipients it fails a promise. */

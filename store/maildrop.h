@@ -115,6 +115,10 @@ int maildrop_append_slot(struct store *s, const struct account *a, unsigned volu
  * far as the last lines tell: one of that size now may be its retry. */
 int maildrop_may_be_retry(struct store *s, const struct account *a, uint64_t size,
 			  uint64_t since_ms, bool *may_be, struct err *e);
+/* The id under which the account got the message with this key, from since_ms on; 0: none, as
+ * far as can be told without the lock. */
+int maildrop_find_first(struct store *s, const struct account *a, struct retry_key key,
+			uint64_t since_ms, uint64_t *id, struct err *e);
 /* What a maildrop says of a message. */
 enum maildrop_state {
 	MAILDROP_NEVER_HAD, /* or has forgotten, which it does after its slot was let go */

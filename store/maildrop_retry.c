@@ -111,6 +111,27 @@ int maildrop_find_key(struct storage_file *f, const struct account *a,
 			   since_ms, id, e);
 }
 
+int maildrop_find_first(struct store *s, const struct account *a, struct retry_key key,
+			uint64_t since_ms, uint64_t *id, struct err *e)
+{
+	struct place place = maildrop_place(a);
+	struct maildrop_tail tail;
+	struct storage_file *f;
+	bool found;
+	int rc;
+
+	*id = 0;
+	if (storage_file_open(store_root(s), place.path, STORAGE_READ, &f, &found, e) < 0)
+		return -1;
+	if (!found)
+		return 0;
+	rc = maildrop_file_tail(f, a, &tail, e);
+	if (rc == 0)
+		rc = maildrop_find_key(f, a, &tail, key, since_ms, id, e);
+	storage_file_close(&f);
+	return rc;
+}
+
 /* is_like - what the MTA declares and what is stored differ by the fields on top, and by
  * how line ends are counted */
 static bool is_like(uint64_t declared, uint64_t stored)

@@ -475,6 +475,132 @@ static void a_damaged_maildrop_hurts_nobody_else(void **state)
 	assert_int_equal(scratch_count(&x->s, &x->a[2]), 2);
 }
 
+/* ---- left out ------------------------------------------------------------------------------ */
+
+static void who_is_left_out_holds_nothing(void **state)
+{
+	struct fixture *x = *state;
+	struct delivery *d = begin(x, 3);
+	struct err told, why = {0};
+
+	err_set(&told, ERR_TEMP, "4.3.2", "later");
+	scratch_ok(delivery_write(d, str_of(letter), &e_));
+	delivery_leave_out(d, 0, VERDICT_OK, NULL);
+	delivery_leave_out(d, 2, VERDICT_TRY_AGAIN, &told);
+	scratch_ok(delivery_commit(d, &totals, &e_));
+	assert_int_equal(result(d, 0), VERDICT_OK);
+	assert_int_equal(result(d, 1), VERDICT_OK);
+	assert_int_equal(delivery_result(d, 2, &why), VERDICT_TRY_AGAIN);
+	assert_string_equal(why.text, "later");
+	assert_false(holds(x, delivery_id(d), &x->a[0]));
+	assert_true(holds(x, delivery_id(d), &x->a[1]));
+	assert_false(holds(x, delivery_id(d), &x->a[2]));
+	assert_int_equal(scratch_count(&x->s, &x->a[0]), 0);
+	assert_int_equal(scratch_count(&x->s, &x->a[1]), 1);
+	assert_int_equal(files(x), 1);
+	delivery_end(&d);
+}
+
+/* That costs no sync more than the message itself, and none where nobody gets it. */
+static void leaving_out_waits_for_nothing(void **state)
+{
+	struct fixture *x = *state;
+	struct delivery *d;
+
+	scratch_deliver(&x->s, &x->a[0], letter); /* what the first one makes */
+	d = begin(x, 3);
+	scratch_ok(delivery_write(d, str_of(letter), &e_));
+	delivery_leave_out(d, 0, VERDICT_OK, NULL);
+	syscalls_forget();
+	scratch_ok(delivery_commit(d, &totals, &e_));
+	assert_string_equal(syscalls_seen, "F");
+	delivery_end(&d);
+	assert_int_equal(files(x), 2);
+
+	d = begin(x, 2);
+	scratch_ok(delivery_write(d, str_of(letter), &e_));
+	delivery_leave_out(d, 0, VERDICT_OK, NULL);
+	delivery_leave_out(d, 1, VERDICT_NOT_RECEIVING, NULL);
+	syscalls_forget();
+	scratch_ok(delivery_commit(d, &totals, &e_));
+	assert_string_equal(syscalls_seen, "");
+	assert_int_equal(result(d, 0), VERDICT_OK);
+	assert_int_equal(result(d, 1), VERDICT_NOT_RECEIVING);
+	delivery_end(&d);
+	assert_int_equal(files(x), 2);
+	scratch_ok(store_checkpoint(x->s.store, &e_));
+}
+
+/* One is left out, the other is gone: nobody holds the file. */
+static void the_last_refusal_removes_the_file(void **state)
+{
+	struct fixture *x = *state;
+	struct delivery *d = begin(x, 2);
+
+	scratch_ok(account_delete(x->s.store, &x->a[1].name, &e_));
+	scratch_ok(delivery_write(d, str_of(letter), &e_));
+	delivery_leave_out(d, 0, VERDICT_OK, NULL);
+	scratch_ok(delivery_commit(d, &totals, &e_));
+	assert_int_equal(result(d, 1), VERDICT_NO_USER);
+	delivery_end(&d);
+	assert_int_equal(files(x), 0);
+}
+
+static void assert_reads(struct fixture *x, size_t octets, size_t max)
+{
+	struct delivery *d = begin(x, 1);
+	char *text = xalloc(octets);
+	struct str got;
+	struct buf room;
+
+	memset(text, 'x', octets);
+	scratch_ok(delivery_write(d, (struct str){text, octets}, &e_));
+	buf_init(&room, max);
+	scratch_ok(delivery_text(d, max, &room, &got, &e_));
+	assert_int_equal(got.n, octets < max ? octets : max);
+	assert_memory_equal(got.p, text, got.n);
+	buf_fini(&room);
+	xfree(&text);
+	delivery_end(&d);
+}
+
+/* In memory and not, whole and in part. */
+static void what_was_written_can_be_read(void **state)
+{
+	assert_reads(*state, 100, 1000);
+	assert_reads(*state, 1000, 100);
+	assert_reads(*state, 200000, 300000);
+	assert_reads(*state, 200000, 150000);
+}
+
+static void a_retry_is_known_before_the_commit(void **state)
+{
+	struct fixture *x = *state;
+	const struct retry_key key = {1, 2}, other = {1, 3};
+	uint64_t id, first;
+	struct delivery *d = begin(x, 2);
+
+	delivery_set_retry_key(d, key, 1);
+	scratch_ok(delivery_find_first(d, 0, &first, &e_));
+	assert_int_equal(first, 0);
+	finish(d);
+	id = delivery_id(d);
+	delivery_end(&d);
+
+	d = begin(x, 3);
+	scratch_ok(delivery_find_first(d, 0, &first, &e_));
+	assert_int_equal(first, 0); /* without a key */
+	delivery_set_retry_key(d, other, 1);
+	scratch_ok(delivery_find_first(d, 0, &first, &e_));
+	assert_int_equal(first, 0);
+	delivery_set_retry_key(d, key, 1);
+	scratch_ok(delivery_find_first(d, 1, &first, &e_));
+	assert_int_equal(first, id);
+	scratch_ok(delivery_find_first(d, 2, &first, &e_));
+	assert_int_equal(first, 0);
+	delivery_end(&d);
+}
+
 /* ---- the disk ------------------------------------------------------------------------------ */
 
 /* P3: nobody is told that it was delivered, nothing of it is left, and the volume takes
@@ -593,6 +719,11 @@ int main(void)
 		TEST(a_deletion_in_its_last_step_is_no_user),
 		TEST(an_account_made_again_gets_nothing_of_the_first),
 		TEST(a_damaged_maildrop_hurts_nobody_else),
+		TEST(who_is_left_out_holds_nothing),
+		TEST(leaving_out_waits_for_nothing),
+		TEST(the_last_refusal_removes_the_file),
+		TEST(what_was_written_can_be_read),
+		TEST(a_retry_is_known_before_the_commit),
 		TEST(a_failed_sync_delivers_to_nobody),
 		cmocka_unit_test(a_failed_volume_leaves_the_others),
 		TEST(any_number_deliver_at_once),
