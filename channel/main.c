@@ -2,6 +2,7 @@
 /*
  * popstore-lmtpd - glue: arguments, settings, and one thread a connection
  */
+#include "channel/filter.h"
 #include "channel/session.h"
 #include "lib/log.h"
 #include "lib/program.h"
@@ -16,6 +17,7 @@
 struct lmtpd {
 	const struct settings *set;
 	struct store *store;
+	struct filters *filters;
 	struct tls_context *tls; /* NULL: no certificate is configured */
 	int submit;              /* -1: run without popstored, nobody mails */
 	bool late;               /* the last checkpoint failed, and the log says so */
@@ -25,7 +27,7 @@ static void session(struct conn *c, int protocol UNUSED, void *ctx)
 {
 	const struct lmtpd *d = ctx;
 
-	channel_session(d->store, d->submit, d->tls, c);
+	channel_session(d->store, d->filters, d->submit, d->tls, c);
 }
 
 /* What fails here fails again at the next delivery, which is answered 451; the
@@ -87,8 +89,12 @@ static int run_store(const struct settings *set, struct lmtpd *d, struct err *e)
 	if (rc < 0)
 		return -1;
 	rc = store_probe(d->store, doubt, e);
+	/* The site's scripts are out of reach later. */
+	if (rc == 0)
+		rc = filters_open(d->store, &d->filters, e);
 	if (rc == 0)
 		rc = serve(set, d, e);
+	filters_close(&d->filters);
 	store_close(&d->store);
 	return rc;
 }

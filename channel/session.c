@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "channel/filter.h"
 #include "channel/retry.h"
 #include "channel/targets.h"
 #include "channel/trace.h"
@@ -38,6 +39,7 @@ struct recipient {
 
 struct session {
 	struct store *store;
+	struct filters *filters;
 	const struct settings *set;
 	int submit;
 	struct conn *c;
@@ -51,13 +53,15 @@ struct session {
 	struct delivery *delivery; /* NULL without recipients */
 	struct recipient *rcpt;
 	size_t n, cap;
-	size_t targets; /* that the recipients stand for */
+	size_t targets;                   /* that the recipients stand for */
+	struct filter_outcome **filtered; /* by slot; NULL: none was */
 	uint64_t began_ms;
 	uint64_t top_n, return_path_n; /* octets that we put before the message */
 	struct err why;                /* of a failure; replies point into it */
 	struct id_text id;
 	uint64_t mail_until_ms;
-	uint64_t stored, mailed, refused, retried; /* recipients, for the log */
+	/* recipients, for the log */
+	uint64_t stored, mailed, refused, retried, discarded;
 };
 
 /* ---- replies and log lines --------------------------------------------------------- */
@@ -113,9 +117,9 @@ static void log_message(struct session *s, uint64_t size)
 	log_event(LOG_LV_INFO, "lmtp.message", kv_s("sid", s->c->sid),
 		  kv_s("id", s->id.c), kv_u("size", size), kv_u("rcpts", s->n),
 		  kv_u("stored", s->stored), kv_u("mailed", s->mailed),
-		  kv_u("retried", s->retried), kv_u("refused", s->refused),
-		  kv_str("from", lmtp_sender(s->core)), kv_s("peer", s->c->peer),
-		  kv_u("ms", clock_ms() - s->began_ms));
+		  kv_u("retried", s->retried), kv_u("discarded", s->discarded),
+		  kv_u("refused", s->refused), kv_str("from", lmtp_sender(s->core)),
+		  kv_s("peer", s->c->peer), kv_u("ms", clock_ms() - s->began_ms));
 }
 
 /* log_retried - what the MTA did not hear: the account got it then, as `first` */
@@ -387,6 +391,31 @@ static void mail_and_answer(struct session *s, const struct recipient *r,
 	accept_as(s, s->id.c, "mailed");
 }
 
+/* filtered - what scripts made of it for this slot; NULL: there were none */
+static const struct filter_outcome *filtered(const struct session *s, size_t slot)
+{
+	return s->filtered != NULL ? s->filtered[slot] : NULL;
+}
+
+static bool is_discarded(const struct session *s, size_t slot)
+{
+	const struct filter_outcome *o = filtered(s, slot);
+
+	return o != NULL && o->answer == FILTER_DISCARD;
+}
+
+/* take_refusal - of a script, in its own words */
+static void take_refusal(const struct session *s, size_t slot, struct lmtp_reply *reply,
+			 const char **word)
+{
+	const struct filter_outcome *o = filtered(s, slot);
+
+	if (o == NULL || o->answer != FILTER_REJECT)
+		return;
+	*reply = (struct lmtp_reply){550, "5.7.1", o->text};
+	*word = "filter";
+}
+
 /* answer_failed - no target got it: the reply is the first that may be tried
  * again, or else the first */
 static void answer_failed(struct session *s, const struct recipient *r)
@@ -408,6 +437,7 @@ static void answer_failed(struct session *s, const struct recipient *r)
 		why = e;
 		if (v.code == VERDICT_TRY_AGAIN)
 			reply = reply_of(&why);
+		take_refusal(s, r->t.v[i].slot, &reply, &word);
 	}
 	refuse(s, r, word, &reply, &why);
 }
@@ -422,13 +452,14 @@ static void answer_retried(struct session *s, const struct recipient *r, uint64_
 
 static void answer_stored(struct session *s, const struct recipient *r)
 {
-	size_t failed = 0, retried = 0;
+	size_t failed = 0, retried = 0, discarded = 0;
 	uint64_t first = 0;
 
 	for (size_t i = 0; i < r->t.n; i++) {
 		first = delivery_first_id(s->delivery, r->t.v[i].slot);
 		failed += wants_failed(s, &r->t.v[i]);
 		retried += first != 0;
+		discarded += is_discarded(s, r->t.v[i].slot);
 	}
 	if (failed == r->t.n) {
 		answer_failed(s, r);
@@ -436,6 +467,9 @@ static void answer_stored(struct session *s, const struct recipient *r)
 		mail_and_answer(s, r, wants_failed);
 	} else if (retried == r->t.n) {
 		answer_retried(s, r, first);
+	} else if (discarded == r->t.n) {
+		s->discarded++;
+		accept_as(s, s->id.c, "accepted");
 	} else {
 		s->stored++;
 		accept_as(s, s->id.c, "stored");
@@ -472,6 +506,121 @@ static void set_retry_key(struct session *s)
 	delivery_set_retry_key(s->delivery, key, queued_ms > oldest ? queued_ms : oldest);
 }
 
+/* ---- filters --------------------------------------------------------------------------------- */
+
+static void log_filter(struct session *s, const struct target *v,
+		       const struct filter_outcome *o)
+{
+	if (o->failed)
+		log_event(LOG_LV_WARN, "lmtp.filter.failed", kv_s("sid", s->c->sid),
+			  kv_s("id", s->id.c), kv_s("account", v->account.name.s),
+			  kv_s("script", o->failed_in), kv_u("line", o->failed_at),
+			  kv_s("why", o->failure));
+	if (o->answer == FILTER_DISCARD)
+		log_event(LOG_LV_INFO, "lmtp.recipient.discarded", kv_s("sid", s->c->sid),
+			  kv_s("id", s->id.c), kv_s("account", v->account.name.s),
+			  kv_str("from", lmtp_sender(s->core)), kv_s("script", o->script),
+			  kv_u("line", o->line));
+}
+
+/* apply - to the delivery, where nothing is durable yet */
+static void apply(struct session *s, size_t slot, const struct filter_outcome *o)
+{
+	switch (o->answer) {
+	case FILTER_KEEP:
+		return;
+	case FILTER_DISCARD:
+		delivery_leave_out(s->delivery, slot, VERDICT_OK, NULL);
+		return;
+	case FILTER_REJECT:
+		delivery_leave_out(s->delivery, slot, VERDICT_NOT_RECEIVING, NULL);
+		return;
+	case FILTER_LATER:
+		delivery_leave_out(s->delivery, slot, VERDICT_TRY_AGAIN, &o->why);
+		return;
+	}
+}
+
+/* filter_one - unless the account got it before: what was kept then is not refused now.
+ * Without `f` all are put off, for this reason. */
+static void filter_one(struct session *s, struct filter *f, const struct err *why,
+		       const struct recipient *r, const struct target *v)
+{
+	struct filter_outcome *o = xalloc(sizeof *o);
+	uint64_t first = 0;
+
+	s->filtered[v->slot] = o;
+	if (f == NULL) {
+		o->answer = FILTER_LATER;
+		o->why = *why;
+	} else if (delivery_find_first(s->delivery, v->slot, &first, &o->why) < 0) {
+		o->answer = FILTER_LATER;
+	} else if (first == 0) {
+		filter_run(f, &v->account, buf_str(&r->address), o);
+	}
+	log_filter(s, v, o);
+	apply(s, v->slot, o);
+}
+
+static void filter_each(struct session *s, struct filter *f, const struct err *why)
+{
+	for (size_t i = 0; i < s->n; i++) {
+		const struct recipient *r = &s->rcpt[i];
+
+		for (size_t k = 0; r->t.way == TARGETS_STORE && k < r->t.n; k++) {
+			const struct target *v = &r->t.v[k];
+
+			if (s->filtered[v->slot] == NULL &&
+			    filters_want(s->filters, &v->account))
+				filter_one(s, f, why, r, v);
+		}
+	}
+}
+
+static bool wants_filters(const struct session *s)
+{
+	for (size_t i = 0; i < s->n; i++)
+		for (size_t k = 0; k < s->rcpt[i].t.n; k++)
+			if (s->rcpt[i].t.way == TARGETS_STORE &&
+			    filters_want(s->filters, &s->rcpt[i].t.v[k].account))
+				return true;
+	return false;
+}
+
+/* begin_filter - NULL: whoever has filters is put off, and nobody else */
+static struct filter *begin_filter(struct session *s, uint64_t size, struct buf *room,
+				   struct err *why)
+{
+	struct filter_message m = {.size = size, .sender = lmtp_sender(s->core)};
+	struct filter *f = filter_begin(s->filters, why);
+
+	if (f == NULL)
+		return NULL;
+	if (delivery_text(s->delivery, FILTER_OCTETS, room, &m.text, why) < 0)
+		filter_end(&f);
+	else
+		filter_set_message(f, &m);
+	return f;
+}
+
+static void filter_all(struct session *s, uint64_t size)
+{
+	struct filter *f;
+	struct buf room;
+	struct err why;
+
+	if (s->filters == NULL || !wants_filters(s))
+		return;
+	s->filtered = xalloc(delivery_recipients(s->delivery) * sizeof(void *));
+	buf_init(&room, FILTER_OCTETS);
+	f = begin_filter(s, size, &room, &why);
+	filter_each(s, f, &why);
+	filter_end(&f);
+	buf_fini(&room);
+}
+
+/* ---- the end of the message -------------------------------------------------------------------- */
+
 /* commit - durable first, for all; a message that is only to be mailed is not
  * stored at all */
 static void commit(struct session *s)
@@ -484,6 +633,7 @@ static void commit(struct session *s)
 	bool failed;
 
 	set_retry_key(s);
+	filter_all(s, t.size);
 	failed = delivery_recipients(s->delivery) > 0 &&
 		 delivery_commit(s->delivery, &t, &s->why) < 0;
 	if (failed)
@@ -498,6 +648,10 @@ static void commit(struct session *s)
 
 static void forget(struct session *s)
 {
+	for (size_t i = 0; s->filtered != NULL && i < delivery_recipients(s->delivery);
+	     i++)
+		xfree(&s->filtered[i]);
+	xfree(&s->filtered);
 	delivery_end(&s->delivery);
 	for (size_t i = 0; i < s->n; i++) {
 		buf_fini(&s->rcpt[i].address);
@@ -505,7 +659,7 @@ static void forget(struct session *s)
 	}
 	xfree(&s->rcpt);
 	s->n = s->cap = s->targets = 0;
-	s->stored = s->mailed = s->refused = s->retried = 0;
+	s->stored = s->mailed = s->refused = s->retried = s->discarded = 0;
 	s->why = (struct err){0};
 	conn_busy(s->c, false);
 }
@@ -651,10 +805,11 @@ static void converse(struct session *s, struct err *e)
 	lmtp_free(&s->core);
 }
 
-void channel_session(struct store *store, int submit, struct tls_context *tls,
-		     struct conn *c)
+void channel_session(struct store *store, struct filters *filters, int submit,
+		     struct tls_context *tls, struct conn *c)
 {
 	struct session s = {.store = store,
+			    .filters = filters,
 			    .set = store_settings(store),
 			    .submit = submit,
 			    .c = c,

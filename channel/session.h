@@ -20,24 +20,31 @@
  * tries further.  If that fails too, the recipient gets the failure's reply
  * although some have the message: a second copy is better than none.
  *
+ * Filters (filter.h) run when the message is whole and nothing is durable yet, once for each
+ * account that has any.  Whom a script discards it for is told 250, and has no slot that
+ * holds; whom it refuses it for is told 550 with the script's text.  An account that got
+ * the message in an earlier attempt is not filtered again.
+ *
  * Who the client is may be told by a proxy (lib/proxy.h): by a header before the greeting,
  * or by XCLIENT, for which the client's own network has to be allowed.
  *
  * Logs:  lmtp.message, lmtp.message.refused, lmtp.recipient.refused,
- *        lmtp.recipient.failed, lmtp.store.failed, lmtp.session.
+ *        lmtp.recipient.failed, lmtp.store.failed, lmtp.session,
+ *        lmtp.filter.failed, lmtp.recipient.discarded.
  * Tests: t/box/test_lmtp.py t/box/test_lmtp_forward.py t/box/test_tls.py
- *        t/box/test_proxy.py
+ *        t/box/test_proxy.py t/box/test_filter.py
  */
 #ifndef SESSION_H
 #define SESSION_H
 
 struct conn;
+struct filters;
 struct store;
 struct tls_context;
 
 /* From the greeting to the end; closes nothing.  `submit` is the channel to
  * popstore-submitd (mail/outgoing.h).  Without `tls`, STARTTLS is unknown. */
-void channel_session(struct store *s, int submit, struct tls_context *tls,
-		     struct conn *c);
+void channel_session(struct store *s, struct filters *filters, int submit,
+		     struct tls_context *tls, struct conn *c);
 
 #endif

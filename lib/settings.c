@@ -218,6 +218,13 @@ static const struct conf_item items[] = {
 	    "Filter scripts of an account."),
 	NUM(CONF_OCTETS, sieve, max_script_size, "64K", K, 1 * K * K,
 	    "The largest one."),
+	PATHS(sieve, before,
+	      "Files with scripts of the site, in their order, that every account's mail goes\n"
+	      "through first, see\n.Xr popstore-lmtpd 8 ."),
+	PATHS(sieve, after,
+	      "The same, for what the account's own script keeps."),
+	TEXT(sieve, default_script, "", 0, TEXT_MAX, file_wrong,
+	     "A file with the script for accounts that have no active one."),
 
 	LISTEN(pop3, "Where the POP3 server listens; see\n.Ic lmtp ."),
 	ADDRESSES(pop3, tls_listen, "Where it listens for clients that begin with TLS (port 995); see\n.Ic lmtp ."),

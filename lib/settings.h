@@ -69,6 +69,8 @@ struct settings {
 	} pop3;
 	struct {
 		uint64_t max_scripts, max_script_size; /* of an account */
+		struct conf_list before, after;        /* files of the site */
+		char *default_script;                  /* "" = none */
 	} sieve;
 	struct {
 		struct conf_list listen;

@@ -35,7 +35,7 @@ static void client(int fd)
 
 static int server(struct store *s, struct conn *c, struct err *e UNUSED)
 {
-	channel_session(s, -1, NULL, c);
+	channel_session(s, NULL, -1, NULL, c);
 	return 0;
 }
 

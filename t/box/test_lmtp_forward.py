@@ -55,6 +55,10 @@ def forwarder():
         s.ctl("domain", "add", "example.net", "--alias", "example.org")
         for name in ("alice", "bob", "carol"):
             s.add(f"{name}@example.org")
+        s.add("picky@example.org")
+        s.ctl("sieve", "put", "picky@example.org", "main", "-",
+              stdin='require "reject"; reject "no";')
+        s.ctl("sieve", "activate", "picky@example.org", "main")
         s.add("small@example.org", quota="400", overdraft="0")
         s.add("tiny@example.org", quota="300", overdraft="0")
         for name, to in {
@@ -67,6 +71,7 @@ def forwarder():
             "nowhere": "nobody@example.org nothing@example.org",
             "tight": "alice@example.org small@example.org tiny@example.org",
             "tightest": "small@example.org tiny@example.org",
+            "mixed": "alice@example.org picky@example.org",
             "a": "b@example.org", "b": "a@example.org",
         }.items():
             s.ctl("forward", f"{name}@example.org", *to.split())
@@ -172,6 +177,14 @@ def test_nobody_there_is_said_at_rcpt(deliver, mta):
     assert answers[1].startswith("250")
     assert stored == [["alice"]]
     assert mta.mailed() == []
+
+
+def test_whoever_refuses_it_by_a_script_is_for_the_mta_to_bounce(deliver, mta):
+    answers, stored = deliver("mixed@example.org")
+    assert answers[0].endswith(" mailed")
+    assert stored == [["alice"]]
+    assert [rcpts(r) for r in mta.mailed()] == [["picky@example.org"]]
+    assert deliver("picky@example.org") == (["550 5.7.1 no"], [])
 
 
 def test_a_circle_is_cut(deliver, mta):

@@ -1,0 +1,394 @@
+/* SPDX-License-Identifier: ISC */
+#include "channel/filter.h"
+
+#include "channel/filter_cache.h"
+#include "lib/conn.h"
+#include "store/domain.h"
+#include "store/record.h"
+#include "store/script.h"
+#include "store/store.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <semaphore.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+/* What failures call an account's script, whose text others may have too. */
+static const char own_script[] = "\x01own";
+
+struct site_scripts {
+	struct sieve_script **v;
+	size_t n;
+};
+
+struct filters {
+	struct store *store;
+	struct site_scripts before, after, otherwise; /* `otherwise`: one or none */
+	struct filter_cache *cache;
+	sem_t turns;
+};
+
+struct filter {
+	struct filters *fs;
+	struct filter_message given;
+	struct sieve_message *message; /* NULL until somebody needs it */
+	uint64_t until_ms;
+};
+
+/* ---- the site's scripts ------------------------------------------------------------------ */
+
+static int read_file(int fd, struct buf *out, struct err *e)
+{
+	for (;;) {
+		char *to = buf_reserve(out, 4096);
+		ssize_t n;
+
+		if (to == NULL)
+			return err_set(e, ERR_PERM, "5.3.5", "it is too large");
+		n = read(fd, to, 4096);
+		if (n < 0)
+			return err_sys(e, "read");
+		if (n == 0)
+			return 0;
+		buf_used(out, (size_t)n);
+	}
+}
+
+static int read_script(const char *path, struct buf *out, struct err *e)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), rc;
+
+	if (fd < 0)
+		return err_sys(e, "open");
+	rc = read_file(fd, out, e);
+	close(fd);
+	return rc;
+}
+
+static struct sieve_script *compile(const char *path, struct str text, struct err *e)
+{
+	struct sieve_errors errors = {0};
+	struct sieve_script *s = sieve_compile(text, path, &sieve_site_delivery, &errors);
+
+	if (s == NULL)
+		err_set(e, ERR_PERM, "5.3.5", "%s:%u:%u: %s", path,
+			(unsigned)errors.list[0].line, (unsigned)errors.list[0].column,
+			errors.list[0].text);
+	sieve_errors_fini(&errors);
+	return s;
+}
+
+static int add_script(struct site_scripts *to, const char *path, struct err *e)
+{
+	struct sieve_script *s = NULL;
+	struct buf text;
+
+	buf_init(&text, SCRIPT_TEXT_MAX + 4096);
+	if (read_script(path, &text, e) < 0)
+		err_add(e, "script %s", path);
+	else
+		s = compile(path, buf_str(&text), e);
+	buf_fini(&text);
+	if (s == NULL)
+		return -1;
+	to->v = xgrow(to->v, to->n * sizeof *to->v, (to->n + 1) * sizeof *to->v);
+	to->v[to->n++] = s;
+	return 0;
+}
+
+static int add_scripts(struct site_scripts *to, const struct conf_list *paths,
+		       struct err *e)
+{
+	for (size_t i = 0; i < paths->n; i++)
+		if (add_script(to, paths->v[i], e) < 0)
+			return -1;
+	return 0;
+}
+
+static void site_scripts_fini(struct site_scripts *s)
+{
+	for (size_t i = 0; i < s->n; i++)
+		sieve_script_free(&s->v[i]);
+	xfree(&s->v);
+}
+
+int filters_open(struct store *s, struct filters **out, struct err *e)
+{
+	const struct settings *set = store_settings(s);
+	struct filters *fs = xalloc(sizeof *fs);
+
+	fs->store = s;
+	fs->cache = filter_cache_new(&sieve_site_delivery, own_script);
+	must(sem_init(&fs->turns, 0, FILTER_AT_ONCE) == 0);
+	tzset(); /* its file is out of reach later */
+	if (add_scripts(&fs->before, &set->sieve.before, e) < 0 ||
+	    add_scripts(&fs->after, &set->sieve.after, e) < 0 ||
+	    (set->sieve.default_script[0] != '\0' &&
+	     add_script(&fs->otherwise, set->sieve.default_script, e) < 0))
+		filters_close(&fs);
+	*out = fs;
+	return fs != NULL ? 0 : -1;
+}
+
+void filters_close(struct filters **fs)
+{
+	if (*fs == NULL)
+		return;
+	site_scripts_fini(&(*fs)->before);
+	site_scripts_fini(&(*fs)->after);
+	site_scripts_fini(&(*fs)->otherwise);
+	filter_cache_free(&(*fs)->cache);
+	sem_destroy(&(*fs)->turns);
+	xfree(fs);
+}
+
+bool filters_want(const struct filters *fs, const struct account *a)
+{
+	return a->script[0] != '\0' || fs->before.n > 0 || fs->after.n > 0 ||
+	       fs->otherwise.n > 0;
+}
+
+/* ---- one message ---------------------------------------------------------------------------- */
+
+static bool wait_for_turn(struct filters *fs)
+{
+	struct timespec until;
+
+	must(clock_gettime(CLOCK_REALTIME, &until) == 0);
+	until.tv_sec += FILTER_MS / 1000;
+	while (sem_timedwait(&fs->turns, &until) < 0)
+		if (errno != EINTR)
+			return false;
+	return true;
+}
+
+struct filter *filter_begin(struct filters *fs, struct err *why)
+{
+	struct filter *f;
+
+	if (!wait_for_turn(fs)) {
+		err_set(why, ERR_TEMP, "4.3.2", "too many messages are filtered at once");
+		return NULL;
+	}
+	f = xalloc(sizeof *f);
+	f->fs = fs;
+	f->until_ms = clock_ms() + FILTER_MS;
+	return f;
+}
+
+void filter_set_message(struct filter *f, const struct filter_message *m)
+{
+	f->given = *m;
+}
+
+void filter_end(struct filter **f)
+{
+	if (*f == NULL)
+		return;
+	sieve_message_free(&(*f)->message);
+	must(sem_post(&(*f)->fs->turns) == 0);
+	xfree(f);
+}
+
+/* ---- which scripts ---------------------------------------------------------------------------- */
+
+/* One evaluation. */
+struct evaluation {
+	struct filter *f;
+	const struct account *a;
+	struct filter_outcome *out;
+	const struct sieve_script **scripts;
+	size_t n;
+	const struct filter_compiled *own; /* to be put back */
+	char own_name[SCRIPT_NAME_MAX + 1];
+};
+
+static void add_site(struct evaluation *v, const struct site_scripts *s)
+{
+	for (size_t i = 0; i < s->n; i++)
+		v->scripts[v->n++] = s->v[i];
+}
+
+/* fail - what is left runs, and at its end the message is kept */
+static void fail(struct evaluation *v, const char *script, uint32_t line,
+		 const char *text)
+{
+	v->out->failed = true;
+	snprintf(v->out->failed_in, sizeof v->out->failed_in, "%s", script);
+	v->out->failed_at = line;
+	snprintf(v->out->failure, sizeof v->out->failure, "%s", text);
+}
+
+static void take_own(struct evaluation *v, struct str text)
+{
+	v->own = filter_cache_get(v->f->fs->cache, text);
+	if (v->own->script != NULL)
+		v->scripts[v->n++] = v->own->script;
+	else
+		fail(v, v->own_name, v->own->error.line, v->own->error.text);
+}
+
+/* add_own - the active script; false: it cannot be read now */
+static bool add_own(struct evaluation *v)
+{
+	struct script script = {.name = ""};
+	struct buf text;
+	struct err e;
+	bool found;
+	int rc;
+
+	buf_init(&text, SCRIPT_TEXT_MAX);
+	rc = script_active(v->f->fs->store, v->a, &script, &text, &found, &e);
+	snprintf(v->own_name, sizeof v->own_name, "%s", script.name);
+	if (rc == 0 && found)
+		take_own(v, buf_str(&text));
+	else if (rc == 0)
+		add_site(v, &v->f->fs->otherwise);
+	else if (e.sys == 0)
+		fail(v, v->a->script, 0, e.text);
+	buf_fini(&text);
+	if (rc == 0 || e.sys == 0)
+		return true;
+	v->out->answer = FILTER_LATER;
+	v->out->why = e;
+	return false;
+}
+
+/* ---- what comes of them ------------------------------------------------------------------------- */
+
+/* text_of_reply - one line that a reply can hold: what is no printable ASCII is a blank or a
+ * question mark */
+static void text_of_reply(struct str reason, char out[FILTER_TEXT + 1])
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < reason.n && n < FILTER_TEXT; i++) {
+		unsigned char c = (unsigned char)reason.p[i];
+		bool blank = c <= ' ';
+
+		if (blank && (n == 0 || out[n - 1] == ' '))
+			continue;
+		if (c >= 0x80 && c < 0xc0)
+			continue; /* one character, one question mark */
+		out[n++] = blank ? ' ' : ascii_is_print((char)c) ? (char)c : '?';
+	}
+	while (n > 0 && out[n - 1] == ' ')
+		n--;
+	out[n] = '\0';
+	if (n == 0)
+		snprintf(out, FILTER_TEXT + 1, "Message refused by the recipient");
+}
+
+static const char *script_name(const struct evaluation *v, const char *script)
+{
+	return strcmp(script, own_script) == 0 ? v->own_name : script;
+}
+
+static void decided_by(struct evaluation *v, const struct sieve_action *a)
+{
+	snprintf(v->out->script, sizeof v->out->script, "%s",
+		 a->script ? script_name(v, a->script) : "");
+	v->out->line = a->line;
+}
+
+/* take_result - whoever wants it kept, keeps it, whatever else is wanted */
+static void take_result(struct evaluation *v, const struct sieve_result *r)
+{
+	const struct sieve_action *refusal = NULL, *discard = NULL;
+
+	for (size_t i = 0; i < r->n; i++) {
+		const struct sieve_action *a = &r->actions[i];
+
+		if (a->kind == SIEVE_REJECT || a->kind == SIEVE_EREJECT)
+			refusal = a;
+		else if (a->kind == SIEVE_DISCARD)
+			discard = a;
+		else
+			return;
+	}
+	if (refusal != NULL) {
+		v->out->answer = FILTER_REJECT;
+		text_of_reply(refusal->reason, v->out->text);
+		decided_by(v, refusal);
+	} else if (discard != NULL) {
+		v->out->answer = FILTER_DISCARD;
+		decided_by(v, discard);
+	}
+}
+
+static int64_t zone_s(time_t now)
+{
+	struct tm tm;
+
+	localtime_r(&now, &tm); /* lint: ok (currentdate is the time of the site) */
+	return tm.tm_gmtoff;
+}
+
+/* delimiters - of the account's domain; none is an octet that no address has */
+static struct str delimiters(struct evaluation *v, struct domain *d)
+{
+	struct err e;
+	bool found;
+
+	if (domain_resolve(v->f->fs->store, name_domain_of(&v->a->name), d, &found, &e) <
+		    0 ||
+	    !found)
+		return str_of(store_settings(v->f->fs->store)->store.delimiters);
+	return d->delimiters[0] != '\0' ? str_of(d->delimiters) : STR("\n");
+}
+
+static struct sieve_message *message(struct filter *f)
+{
+	if (f->message == NULL)
+		f->message = sieve_message_new(f->given.text, true, f->given.size);
+	return f->message;
+}
+
+static void evaluate(struct evaluation *v, struct str rcpt)
+{
+	const time_t now = time(NULL);
+	struct sieve_host host = {.now = now, .zone_s = (int32_t)zone_s(now)};
+	struct sieve_input in = {.message = message(v->f), .host = &host};
+	struct sieve_result *r;
+	struct domain d;
+
+	in.envelope.from = v->f->given.sender;
+	in.envelope.to = rcpt;
+	in.envelope.owner = str_of(v->a->name.s);
+	in.envelope.delimiter = delimiters(v, &d);
+	r = sieve_run(v->scripts, v->n, &in);
+	if (r->failed)
+		fail(v, script_name(v, r->failure.script), r->failure.line,
+		     r->failure.text);
+	else
+		take_result(v, r);
+	sieve_result_free(&r);
+}
+
+void filter_run(struct filter *f, const struct account *a, struct str rcpt,
+		struct filter_outcome *out)
+{
+	struct filters *fs = f->fs;
+	struct evaluation v = {.f = f, .a = a, .out = out};
+
+	*out = (struct filter_outcome){.answer = FILTER_KEEP};
+	if (clock_ms() >= f->until_ms) {
+		out->answer = FILTER_LATER;
+		err_set(&out->why, ERR_TEMP, "4.3.2",
+			"filters of other recipients took too long");
+		return;
+	}
+	v.scripts = xalloc((fs->before.n + fs->after.n + 1) * sizeof(void *));
+	add_site(&v, &fs->before);
+	if (add_own(&v)) {
+		add_site(&v, &fs->after);
+		if (v.n > 0)
+			evaluate(&v, rcpt);
+	}
+	if (v.own != NULL)
+		filter_cache_put_back(fs->cache, v.own);
+	xfree(&v.scripts);
+}

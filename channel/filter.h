@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * filter - what the scripts of the site and of an account make of a message
+ *
+ *   struct filters  of a process: the site's scripts, compiled at its start, before it gives
+ *                   up its files; what was compiled of accounts' scripts (filter_cache.h)
+ *   struct filter   of one message: parsed once, for all who get it
+ *
+ * For each recipient everything is made from nothing: an account's result depends on its
+ * scripts, the message, the envelope and the clock, and not on who else gets it.  The order
+ * is: the site's scripts before, the account's active one (or the site's default where it has
+ * none), the site's scripts after; each runs only where those before it kept the message.
+ *
+ * A script never loses mail.  What has errors, is damaged or lost, or goes wrong when it runs
+ * (a limit is reached) keeps the message, and the outcome says why, for one line in the log.
+ * Only what cannot be read just now (the disk, a lack of memory for files) is put off: 451.
+ *
+ * A script in the settings that has errors ends the start: that is the operator's.
+ *
+ * Limits:  FILTER_OCTETS of a message are looked at; its header always, up to that.  sieve's own
+ *          limits for an evaluation; FILTER_MS for all of a message's recipients, after which
+ *          those who have not been judged are put off; FILTER_AT_ONCE messages in a process.
+ * Threads: struct filters any; a struct filter one.
+ * Tests:   t/unit/channel/filter.c  t/box/test_filter.py
+ */
+#ifndef FILTER_H
+#define FILTER_H
+
+#include "store/account.h"
+
+struct store;
+struct filters;
+struct filter;
+
+enum {
+	FILTER_OCTETS = 8 << 20,
+	FILTER_MS = 60 * 1000,
+	FILTER_AT_ONCE = 8,
+	FILTER_TEXT = 400,  /* of a reply */
+	FILTER_NAME = 1024, /* of a script */
+};
+
+/* Reads and compiles the site's scripts; ERR_PERM 5.3.5 names file, line and column. */
+int filters_open(struct store *s, struct filters **out, struct err *e);
+void filters_close(struct filters **fs);
+/* False: nothing of it is for this account, and nothing was looked for. */
+bool filters_want(const struct filters *fs, const struct account *a);
+
+struct filter_message {
+	struct str text; /* in stored form; borrowed until filter_end() */
+	uint64_t size;   /* as RFC 1939 counts it, all of it */
+	struct str sender;
+};
+
+/* Waits for its turn; NULL, and *why (ERR_TEMP): that did not come in time. */
+struct filter *filter_begin(struct filters *fs, struct err *why);
+void filter_set_message(struct filter *f, const struct filter_message *m);
+void filter_end(struct filter **f);
+
+enum filter_answer { FILTER_KEEP, FILTER_DISCARD, FILTER_REJECT, FILTER_LATER };
+
+struct filter_outcome {
+	enum filter_answer answer;
+	char text[FILTER_TEXT + 1]; /* FILTER_REJECT: one line of ASCII, not empty */
+	struct err why;             /* FILTER_LATER */
+	/* FILTER_DISCARD, FILTER_REJECT: which script, and its line. */
+	char script[FILTER_NAME + 1];
+	uint32_t line;
+	/* A script went wrong, and keeps the message for its part. */
+	bool failed;
+	char failed_in[FILTER_NAME + 1];
+	uint32_t failed_at; /* its line; 0: none of its lines */
+	char failure[240];
+};
+
+/* `rcpt` is what stood in RCPT. */
+void filter_run(struct filter *f, const struct account *a, struct str rcpt,
+		struct filter_outcome *out);
+
+#endif

@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: ISC */
+#include "channel/filter.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "store/script.h"
+#include "t/unit/store/scratch.h"
+
+static const char letter[] =
+	"Received: by x; Sun, 29 Nov 2026 20:00:00 +0000\r\n"
+	"From: a@example.com\r\nSubject: spam\r\n\r\n..body\r\n.\r\n";
+
+struct fixture {
+	struct scratch s;
+	struct filters *filters;
+	struct account a;
+	struct filter *f;
+};
+
+static int start(void **state)
+{
+	struct fixture *x = xalloc(sizeof *x);
+
+	*state = x;
+	scratch_begin_with(&x->s, "", "");
+	x->a = scratch_account(&x->s, "alice@example.org");
+	return 0;
+}
+
+static int stop(void **state)
+{
+	struct fixture *x = *state;
+
+	filters_close(&x->filters);
+	scratch_end(&x->s);
+	xfree(state);
+	return 0;
+}
+
+static void configure(struct fixture *x, const char *sieve)
+{
+	char section[512];
+
+	snprintf(section, sizeof section, "sieve { %s }", sieve);
+	store_close(&x->s.store);
+	scratch_configure(&x->s, "", section);
+	scratch_ok(store_open(x->s.set, &x->s.store, &e_));
+}
+
+static void open_filters(struct fixture *x)
+{
+	filters_close(&x->filters);
+	scratch_ok(filters_open(x->s.store, &x->filters, &e_));
+}
+
+static void set_script(struct fixture *x, const char *text)
+{
+	bool found;
+
+	scratch_ok(script_put(x->s.store, &x->a, STR("main"), str_of(text), &e_));
+	scratch_ok(script_activate(x->s.store, &x->a, STR("main"), &e_));
+	scratch_ok(account_find(x->s.store, &x->a.name, &x->a, &found, &e_));
+}
+
+static struct filter_outcome run(struct fixture *x)
+{
+	struct filter_message m = {str_of(letter), sizeof letter - 1 - 4,
+				   STR("sender@example.com")};
+	struct filter_outcome out;
+	struct err e;
+	struct filter *f = filter_begin(x->filters, &e);
+
+	assert_non_null(f);
+	filter_set_message(f, &m);
+	filter_run(f, &x->a, STR("alice+detail@example.org"), &out);
+	filter_end(&f);
+	return out;
+}
+
+/* ---- an account's own script ------------------------------------------------------------ */
+
+static void scripts_decide(void **state)
+{
+	struct fixture *x = *state;
+	static const struct {
+		const char *script;
+		enum filter_answer answer;
+		const char *text; /* of a reply, or of a failure */
+		uint32_t line;
+	} rows[] = {
+		/* clang-format off */
+		{"", FILTER_KEEP, NULL, 0},
+		{"keep;", FILTER_KEEP, NULL, 0},
+		{"if header \"subject\" \"ham\" { discard; }", FILTER_KEEP, NULL, 0},
+		{"\nif header \"subject\" \"spam\" { discard; }", FILTER_DISCARD, NULL, 2},
+		{"discard; keep;", FILTER_KEEP, NULL, 0},
+		{"require \"reject\";\nreject \"go away\";", FILTER_REJECT, "go away", 2},
+		{"require \"ereject\"; ereject \"a\r\n  b \xc3\xa4\xc2\x85\x07!\";", FILTER_REJECT, "a b ?? !", 1},
+		{"require \"reject\"; reject \"\";", FILTER_REJECT, "Message refused by the recipient", 1},
+		/* The envelope, the detail, the body without its doubled dot. */
+		{"require [\"envelope\", \"subaddress\", \"body\"];\n"
+		 "if not allof(envelope \"from\" \"sender@example.com\",\n"
+		 "  envelope :detail \"to\" \"detail\", body :raw :contains \".body\",\n"
+		 "  not body :raw :contains \"..body\") { keep; stop; }\ndiscard;", FILTER_DISCARD, NULL, 5},
+		/* What is wrong keeps it. */
+		{"discard;\nfoo;", FILTER_KEEP, "there is no command 'foo'", 2},
+		{"require \"ihave\";\ndiscard;\nerror \"told\";", FILTER_KEEP, "told", 3},
+		/* clang-format on */
+	};
+
+	open_filters(x);
+	for (size_t i = 0; i < countof(rows); i++) {
+		struct filter_outcome o;
+
+		set_script(x, rows[i].script);
+		o = run(x);
+		if (o.answer != rows[i].answer)
+			fail_msg("row %zu: %d, %s", i, o.answer, o.failure);
+		if (o.answer == FILTER_KEEP) {
+			assert_int_equal(o.failed, rows[i].text != NULL);
+			assert_int_equal(o.failed_at, rows[i].line);
+			if (o.failed) {
+				assert_non_null(strstr(o.failure, rows[i].text));
+				assert_string_equal(o.failed_in, "main");
+			}
+			continue;
+		}
+		assert_false(o.failed);
+		assert_int_equal(o.line, rows[i].line);
+		assert_string_equal(o.script, "main");
+		if (rows[i].text != NULL)
+			assert_string_equal(o.text, rows[i].text);
+	}
+}
+
+/* A script that looks at too much for too long. */
+static void steps_have_an_end(void **state)
+{
+	struct fixture *x = *state;
+	struct filter_outcome o;
+	struct buf text;
+
+	buf_init(&text, 60000);
+	buf_printf(&text, "require [\"variables\"];\nset \"a\" \"");
+	for (int i = 0; i < 4000; i++)
+		buf_putc(&text, 'a');
+	buf_printf(&text, "\";\n");
+	for (int i = 0; i < 400; i++)
+		buf_printf(&text, "if string :matches \"${a}${a}${a}${a}\" \"*aab*aab\" "
+				  "{ keep; }\n");
+	buf_printf(&text, "discard;\n");
+	assert_false(buf_over(&text));
+	open_filters(x);
+	set_script(x, buf_cstr(&text));
+	o = run(x);
+	assert_int_equal(o.answer, FILTER_KEEP);
+	assert_true(o.failed);
+	assert_true(o.failed_at > 2);
+	assert_non_null(strstr(o.failure, "too much work"));
+	buf_fini(&text);
+}
+
+static void a_long_reason_fits_a_reply(void **state)
+{
+	struct fixture *x = *state;
+	struct filter_outcome o;
+	struct buf text;
+
+	buf_init(&text, 4000);
+	buf_printf(&text, "require \"reject\"; reject \"");
+	for (int i = 0; i < 300; i++)
+		buf_printf(&text, "word ");
+	buf_printf(&text, "\";");
+	open_filters(x);
+	set_script(x, buf_cstr(&text));
+	o = run(x);
+	assert_int_equal(o.answer, FILTER_REJECT);
+	assert_true(strlen(o.text) <= FILTER_TEXT && strlen(o.text) > FILTER_TEXT - 5);
+	buf_fini(&text);
+}
+
+static void damage_keeps(void **state)
+{
+	struct fixture *x = *state;
+	struct scratch_path dir = scratch_place("accounts", x->a.name.s, "sieve");
+	struct filter_outcome o;
+	char path[600];
+
+	open_filters(x);
+	set_script(x, "discard;");
+	assert_int_equal(run(x).answer, FILTER_DISCARD);
+	snprintf(path, sizeof path, "%s/%s", dir.s, x->a.script);
+	scratch_flip(&x->s, path, 60);
+	o = run(x);
+	assert_int_equal(o.answer, FILTER_KEEP);
+	assert_true(o.failed);
+	assert_int_equal(unlink(scratch_path(&x->s, path).s), 0);
+	o = run(x);
+	assert_int_equal(o.answer, FILTER_KEEP);
+	assert_non_null(strstr(o.failure, "lost"));
+	/* What cannot be read now is no script that is broken. */
+	assert_int_equal(mkdir(scratch_path(&x->s, path).s, 0700), 0);
+	o = run(x);
+	assert_int_equal(o.answer, FILTER_LATER);
+	assert_int_equal(o.why.class, ERR_TEMP);
+	assert_int_equal(rmdir(scratch_path(&x->s, path).s), 0);
+}
+
+/* ---- the site's ------------------------------------------------------------------------------ */
+
+static void file(struct fixture *x, const char *name, const char *text)
+{
+	scratch_write(&x->s, name, str_of(text));
+}
+
+static void nothing_is_wanted_of_nobody(void **state)
+{
+	struct fixture *x = *state;
+
+	open_filters(x);
+	assert_false(filters_want(x->filters, &x->a));
+	set_script(x, "keep;");
+	assert_true(filters_want(x->filters, &x->a));
+}
+
+static void the_site_comes_before_and_after(void **state)
+{
+	struct fixture *x = *state;
+	struct filter_outcome o;
+	char sieve[300], path[300];
+
+	snprintf(sieve, sizeof sieve,
+		 "before = { \"%s/before\" } after = { \"%s/after\" } "
+		 "default_script = \"%s/default\"",
+		 x->s.dir, x->s.dir, x->s.dir);
+	configure(x, sieve);
+	file(x, "before", "");
+	file(x, "after", "");
+	file(x, "default", "require \"reject\"; reject \"default\";");
+	open_filters(x);
+	assert_true(filters_want(x->filters, &x->a));
+	/* The default, until there is an own one. */
+	o = run(x);
+	assert_int_equal(o.answer, FILTER_REJECT);
+	assert_string_equal(o.text, "default");
+	set_script(x, "");
+	assert_int_equal(run(x).answer, FILTER_KEEP);
+	/* One after runs where the own one kept it, or is broken. */
+	file(x, "after", "require \"reject\";\n\nreject \"after\";");
+	open_filters(x);
+	o = run(x);
+	assert_string_equal(o.text, "after");
+	assert_int_equal(o.line, 3);
+	snprintf(path, sizeof path, "%s/after", x->s.dir);
+	assert_string_equal(o.script, path);
+	set_script(x, "foo;");
+	o = run(x);
+	assert_string_equal(o.text, "after");
+	assert_true(o.failed);
+	assert_string_equal(o.failed_in, "main");
+	set_script(x, "discard;");
+	assert_int_equal(run(x).answer, FILTER_DISCARD);
+	/* One before comes first. */
+	file(x, "before", "require \"reject\"; reject \"before\";");
+	open_filters(x);
+	assert_string_equal(run(x).text, "before");
+}
+
+static void a_broken_one_of_the_site_ends_the_start(void **state)
+{
+	struct fixture *x = *state;
+	struct filters *fs;
+	char sieve[200];
+	struct err e;
+
+	snprintf(sieve, sizeof sieve, "before = { \"%s/before\" }", x->s.dir);
+	configure(x, sieve);
+	assert_int_equal(filters_open(x->s.store, &fs, &e), -1); /* not there */
+	file(x, "before", "keep;\nfoo;");
+	assert_int_equal(filters_open(x->s.store, &fs, &e), -1);
+	assert_string_equal(e.dsn, "5.3.5");
+	assert_non_null(strstr(e.text, "/before:2:1: there is no command 'foo'"));
+	assert_null(fs);
+}
+
+#define T(f) cmocka_unit_test_setup_teardown(f, start, stop)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(scripts_decide),
+		T(steps_have_an_end),
+		T(a_long_reason_fits_a_reply),
+		T(damage_keeps),
+		T(nothing_is_wanted_of_nobody),
+		T(the_site_comes_before_and_after),
+		T(a_broken_one_of_the_site_ends_the_start),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
