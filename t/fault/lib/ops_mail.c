@@ -33,6 +33,17 @@ static unsigned deliver_many(struct world *w, struct err *e)
 	return world_deliver(w, names, "new.300", e);
 }
 
+/* As a filter does that discards it for bob. */
+static unsigned deliver_but_bob(struct world *w, struct err *e)
+{
+	unsigned done;
+
+	w->left_out = 1u << 1;
+	done = deliver_many(w, e);
+	w->left_out = 0;
+	return (done & 1) | (done >> 2 & 1) << 1;
+}
+
 /* Lines that are not synced, over some blocks of the maildrop. */
 static void deliver_long_lines(struct world *w)
 {
@@ -258,6 +269,13 @@ const struct op ops_mail[] = {
 		.name = "deliver to three",
 		.run = deliver_many,
 		.parts = {MAIL("alice"), MAIL("bob"), MAIL("carol")},
+		.twice = true,
+		.leaves = "I5 I7 I9",
+	},
+	{
+		.name = "deliver to two, and discard it for a third",
+		.run = deliver_but_bob,
+		.parts = {MAIL("alice"), MAIL("carol")},
 		.twice = true,
 		.leaves = "I5 I7 I9",
 	},

@@ -156,7 +156,7 @@ static struct delivery_totals totals_of(struct str text)
 }
 
 /* send - in three pieces, as from a wire */
-static int send(struct delivery *d, struct str text, struct err *e)
+static int send(struct world *w, struct delivery *d, struct str text, struct err *e)
 {
 	struct delivery_totals totals = totals_of(text);
 	size_t piece = text.n / 3 + 1;
@@ -171,6 +171,9 @@ static int send(struct delivery *d, struct str text, struct err *e)
 		text.p += n;
 		text.n -= n;
 	}
+	for (size_t i = 0; i < delivery_recipients(d); i++)
+		if (w->left_out & 1u << i)
+			delivery_leave_out(d, i, VERDICT_OK, NULL);
 	return delivery_commit(d, &totals, e);
 }
 
@@ -212,7 +215,7 @@ unsigned world_deliver(struct world *w, const char *const *names, const char *la
 			delivery_rcpt(d, &a, trace_of(label));
 	}
 	if (rc == 0)
-		rc = send(d, buf_str(&text), e);
+		rc = send(w, d, buf_str(&text), e);
 	for (size_t i = 0; rc == 0 && i < n; i++) {
 		struct err why = {0};
 
