@@ -35,7 +35,7 @@ struct script_id {
 static struct script_id id_of(struct str name)
 {
 	unsigned char sum[EVP_MAX_MD_SIZE];
-	struct script_id id;
+	struct script_id id = {""};
 
 	openssl_begin();
 	must(EVP_Digest(name.p, name.n, sum, NULL, EVP_sha256(), NULL) == 1);

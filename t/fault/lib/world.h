@@ -30,7 +30,7 @@ struct world {
 	struct store *store;      /* NULL: no process has it open */
 	uint64_t base_ms;         /* ids below this are those of the base */
 	struct maildrop *session; /* an operation's own, open for it */
-	unsigned left_out; /* recipients that a delivery leaves out, a bit each */
+	unsigned left_out;        /* recipients that a delivery leaves out, a bit each */
 	bool careless; /* a control: letters are read without looking at their checksums */
 };
 
