@@ -4,7 +4,6 @@
 import os
 import re
 import stat
-import time
 
 import pytest
 
@@ -115,7 +114,7 @@ def test_system_calls_of_a_large_retr(quiet, tmp_path):
 def test_a_remembered_login_reads_no_record(quiet, tmp_path):
     """authd looks whether domain, profile and secret are what they were, by a stat each."""
     name = quiet.new_account()
-    time.sleep(2.1)  # until then, they are too young to be known by a stamp
+    quiet.wait_for_stamps()
     for _ in range(2):
         fetch_all(quiet, name)
     with Trace([worker(quiet, "popstore-authd")], tmp_path) as trace:
@@ -134,7 +133,7 @@ def test_a_session_that_changes_nothing(quiet, tmp_path):
     """The lease, one look at the maildrop, and nothing to write at its end."""
     name = quiet.new_account()
     deliver(quiet, name, message("one"))
-    time.sleep(2.1)  # until then, the profile is too young to be known by a stamp
+    quiet.wait_for_stamps()
     for _ in range(2):
         fetch_all(quiet, name)
     with Trace([worker(quiet, "popstore-pop3d")], tmp_path) as trace:

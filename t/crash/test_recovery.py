@@ -122,6 +122,7 @@ def after_a_kill(site, accounts):
 
 def measure(site, messages, accounts, crash, lines_lost):
     """One crash counted, one timed: recovery finishes what it finds."""
+    site.wait_for_stamps()
     crash(site, accounts)
     out, (calls, octets) = counted(site)
     calls["lines added"] = assert_unfinished_are_home(site, out, lines_lost)

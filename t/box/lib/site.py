@@ -5,6 +5,8 @@ import itertools
 import json
 import os
 import subprocess
+import time
+from pathlib import Path
 
 from . import place
 from .daemon import Daemon
@@ -176,6 +178,13 @@ class Site:
 
     def volumes(self):
         return self.conf["store"].get("volumes") or [self.root]
+
+    def wait_for_stamps(self):
+        """Until no account has a profile or secret that is too young to be known by a stamp,
+        and is read each time (STAMP_AGE_MS of store/storage_posix.c, in file times, which may
+        lag behind the clock by a tick)."""
+        for leaf in Path(self.root).glob("accounts/*/*/*/[ps]*"):
+            time.sleep(max(0, leaf.stat().st_ctime + 2.1 - time.time()))
 
     def message_files(self):
         """The paths of all message files, as a set."""
