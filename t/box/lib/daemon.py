@@ -89,16 +89,23 @@ class Daemon:
         return [p for p, sid, comm in _all_processes()
                 if sid == self.process.pid and comm == program[:15]]
 
+    def _signal_all(self, sig):
+        """popstored last: a service that sees it die would end cleanly, if it has a moment
+        left before its own stop reaches all its threads."""
+        for pid in sorted(self.processes(), key=lambda p: p == self.process.pid):
+            try:
+                os.kill(pid, sig)
+            except ProcessLookupError:
+                pass
+
+    def freeze(self):
+        """Nothing goes on behind the system call that it is in."""
+        self._signal_all(signal.SIGSTOP)
+
     def kill(self):
-        """kill -9 for everything at once, as a crash of all our processes.  They are
-        stopped first, and popstored dies last: a service that sees it die would end
-        cleanly, if it has a moment left before its own stop reaches all its threads."""
-        for sig in (signal.SIGSTOP, signal.SIGKILL):
-            for pid in sorted(self.processes(), key=lambda p: p == self.process.pid):
-                try:
-                    os.kill(pid, sig)
-                except ProcessLookupError:
-                    pass
+        """kill -9 for everything at once, as a crash of all our processes."""
+        self.freeze()
+        self._signal_all(signal.SIGKILL)
         self.process.wait(DEADLINE)
         self._wait_closed()
 
