@@ -8,7 +8,7 @@
 #include <pthread.h>
 #include <string.h>
 
-enum { WAYS = 8, KEY_OCTETS = 32, SUM_OCTETS = HMAC_OCTETS };
+enum { CHOICES = 2, WAYS = 8, KEY_OCTETS = 32, SUM_OCTETS = HMAC_OCTETS };
 
 struct entry {
 	unsigned char sum[SUM_OCTETS];
@@ -56,33 +56,56 @@ static void sum_of(const struct cache *c, struct str name, struct str password,
 	hmac_sha256((struct str){(const char *)name_sum, SUM_OCTETS}, password, out);
 }
 
-static struct entry *set_of(struct cache *c, const unsigned char sum[SUM_OCTETS])
+/* set_of - one of the two that an entry may be in.  It goes where there is more room, so that
+ * nearly all are filled before anything is driven out: of one set each, some are full while
+ * the cache is half empty. */
+static struct entry *set_of(struct cache *c, const unsigned char sum[SUM_OCTETS],
+			    int which)
 {
 	uint64_t number;
 
-	memcpy(&number, sum, sizeof number);
+	memcpy(&number, sum + sizeof number * (size_t)which, sizeof number);
 	return &c->entries[number % c->sets * WAYS];
 }
 
 /* find - the entry of this sum, or NULL */
-static struct entry *find(struct entry *set, const unsigned char sum[SUM_OCTETS])
+static struct entry *find(struct cache *c, const unsigned char sum[SUM_OCTETS])
 {
-	for (size_t i = 0; i < WAYS; i++)
-		if (set[i].used_ms != 0 &&
-		    CRYPTO_memcmp(set[i].sum, sum, SUM_OCTETS) == 0)
-			return &set[i];
+	for (int which = 0; which < CHOICES; which++) {
+		struct entry *set = set_of(c, sum, which);
+
+		for (size_t i = 0; i < WAYS; i++)
+			if (set[i].used_ms != 0 &&
+			    CRYPTO_memcmp(set[i].sum, sum, SUM_OCTETS) == 0)
+				return &set[i];
+	}
 	return NULL;
 }
 
-static struct entry *place(struct cache *c, struct entry *set)
+/* oldest_of - free ones are the oldest; *room tells how many these are */
+static struct entry *oldest_of(struct entry *set, size_t *room)
 {
 	struct entry *oldest = set;
 
-	for (size_t i = 1; i < WAYS; i++)
+	*room = 0;
+	for (size_t i = 0; i < WAYS; i++) {
+		*room += set[i].used_ms == 0;
 		if (set[i].used_ms < oldest->used_ms)
 			oldest = &set[i];
-	c->state.entries += oldest->used_ms == 0;
+	}
 	return oldest;
+}
+
+static struct entry *place(struct cache *c, const unsigned char sum[SUM_OCTETS])
+{
+	size_t room, other_room;
+	struct entry *x = oldest_of(set_of(c, sum, 0), &room);
+	struct entry *other = oldest_of(set_of(c, sum, 1), &other_room);
+
+	if (other_room > room || (room == 0 && other->used_ms < x->used_ms))
+		x = other;
+	c->state.entries += x->used_ms == 0;
+	return x;
 }
 
 void cache_put(struct cache *c, struct str name, struct str password,
@@ -94,11 +117,10 @@ void cache_put(struct cache *c, struct str name, struct str password,
 	sum_of(c, name, password, new.sum);
 	must(pthread_mutex_lock(&c->lock) == 0);
 
-	struct entry *set = set_of(c, new.sum);
-	struct entry *old = find(set, new.sum);
+	struct entry *old = find(c, new.sum);
 
 	if (old == NULL)
-		old = place(c, set);
+		old = place(c, new.sum);
 	*old = new;
 	must(pthread_mutex_unlock(&c->lock) == 0);
 }
@@ -111,7 +133,7 @@ bool cache_find(struct cache *c, struct str name, struct str password, uint64_t 
 	sum_of(c, name, password, sum);
 	must(pthread_mutex_lock(&c->lock) == 0);
 
-	struct entry *x = find(set_of(c, sum), sum);
+	struct entry *x = find(c, sum);
 	bool found = x != NULL && now_ms < x->until_ms;
 
 	if (found) {

@@ -11,7 +11,8 @@
  *
  * Only right passwords are kept; a wrong one costs what it costs, each time.
  *
- * Limits:  `entries`, of which the one used longest ago goes.
+ * Limits:  `entries`.  Of sixteen the one goes that was used longest ago, when these are taken; that
+ *          comes to one in a thousand where 83 % of all are in use.
  * Threads: any.  The clock is the caller's, and must not go back.
  * Tests:   t/unit/authd/cache.c
  */

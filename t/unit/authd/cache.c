@@ -73,11 +73,33 @@ static void it_is_bounded_and_the_oldest_goes(void **state)
 	cache_free(&c);
 }
 
+/* Of one set of eight for each, 427 of these would be driven out. */
+static void whom_it_has_room_for_is_hardly_ever_driven_out(void **state)
+{
+	enum { ENTRIES = 8000, USERS = ENTRIES * 8 / 10, MANY = 32 };
+	struct cache *c = cache_new(ENTRIES);
+	char name[32];
+	size_t found = 0;
+
+	(void)state;
+	for (unsigned i = 0; i < USERS; i++) {
+		snprintf(name, sizeof name, "user%u", i);
+		cache_put(c, str_of(name), STR("p"), &value, 1 + i, 1000000);
+	}
+	for (unsigned i = 0; i < USERS; i++) {
+		snprintf(name, sizeof name, "user%u", i);
+		found += has(c, str_of(name), STR("p"), USERS + 1);
+	}
+	assert_true(found > USERS - MANY);
+	cache_free(&c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_was_right_is_known_until_its_time),
 		cmocka_unit_test(it_is_bounded_and_the_oldest_goes),
+		cmocka_unit_test(whom_it_has_room_for_is_hardly_ever_driven_out),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
