@@ -17,21 +17,9 @@ struct fixture {
 	struct check_finding last;
 };
 
-static void keep(const struct check_finding *f, void *ctx)
-{
-	struct fixture *x = ctx;
-
-	x->last = *f;
-}
-
 static struct check_result run(struct fixture *x, bool repair)
 {
-	struct check_options o = {.repair = repair, .finding = keep, .ctx = x};
-	struct check_result r;
-
-	x->last = (struct check_finding){0};
-	scratch_ok(check_run(x->s.store, &o, &r, &e_));
-	return r;
+	return scratch_check(&x->s, repair, &x->last);
 }
 
 static void begin(struct fixture *x)
@@ -145,7 +133,7 @@ static void release_others(const struct check_finding *f, void *ctx)
 {
 	struct fixture *x = ctx;
 
-	keep(f, x);
+	x->last = *f;
 	scratch_ok(message_release(x->s.store, 0, x->id, x->bob.uid, &e_));
 }
 

@@ -10,6 +10,7 @@
 
 #include "lib/buf.h"
 #include "mail/dotstream.h"
+#include "store/check.h"
 #include "store/delivery.h"
 #include "store/domain.h"
 #include "store/maildrop.h"
@@ -373,6 +374,28 @@ static inline size_t scratch_count(struct scratch *s, const struct account *a)
 
 	scratch_ok(account_usage(s->store, a, &use, &e_));
 	return use.messages;
+}
+
+/* ---- check -------------------------------------------------------------------- */
+
+static inline void scratch_found(const struct check_finding *f, void *ctx)
+{
+	struct check_finding *last = ctx;
+
+	*last = *f;
+}
+
+/* *last: the last finding, or zeros */
+static inline struct check_result scratch_check(struct scratch *s, bool repair,
+						struct check_finding *last)
+{
+	struct check_options o = {
+		.repair = repair, .finding = scratch_found, .ctx = last};
+	struct check_result r;
+
+	*last = (struct check_finding){0};
+	scratch_ok(check_run(s->store, &o, &r, &e_));
+	return r;
 }
 
 #endif

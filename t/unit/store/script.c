@@ -350,21 +350,9 @@ static void damage_is_never_run(void **state)
 
 /* ---- check -------------------------------------------------------------------------------- */
 
-static void keep(const struct check_finding *f, void *ctx)
-{
-	struct fixture *x = ctx;
-
-	x->last = *f;
-}
-
 static struct check_result run(struct fixture *x, bool repair)
 {
-	struct check_options o = {.repair = repair, .finding = keep, .ctx = x};
-	struct check_result r;
-
-	x->last = (struct check_finding){0};
-	scratch_ok(check_run(x->s.store, &o, &r, &e_));
-	return r;
+	return scratch_check(&x->s, repair, &x->last);
 }
 
 static void sound(struct fixture *x)
