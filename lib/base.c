@@ -50,19 +50,18 @@ void *xalloc(size_t size)
 	return p;
 }
 
-void *xgrow(void *p, size_t old, size_t new)
-{
-	must(new >= old);
-	p = realloc(p, new ? new : 1); /* lint: ok */
-	must(p != NULL);
-	memset((char *)p + old, 0, new - old);
-	return p;
-}
-
 void *xresize(void *p, size_t new)
 {
 	p = realloc(p, new ? new : 1); /* lint: ok */
 	must(p != NULL);
+	return p;
+}
+
+void *xgrow(void *p, size_t old, size_t new)
+{
+	must(new >= old);
+	p = xresize(p, new);
+	memset((char *)p + old, 0, new - old);
 	return p;
 }
 

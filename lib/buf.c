@@ -4,7 +4,6 @@
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 void buf_init(struct buf *b, size_t max)
@@ -17,8 +16,7 @@ void buf_init_secret(struct buf *b, size_t max)
 	must(max < SIZE_MAX);
 	buf_init(b, max);
 	b->cap = max + 1;
-	b->p = malloc(b->cap); /* lint: ok, xalloc() would touch all of it */
-	must(b->p != NULL);
+	b->p = xresize(NULL, b->cap); /* xalloc() would touch all of it */
 	b->p[0] = '\0';
 }
 

@@ -152,7 +152,7 @@ static void accept_failed(struct run *r)
 	struct err e;
 
 	/* The peer was gone before we came, or another process was faster. */
-	if (errno == EAGAIN || errno == ECONNABORTED || errno == EINTR || errno == EPROTO)
+	if (errno == EAGAIN || errno == EINTR || errno == EPROTO)
 		return;
 	err_sys(&e, "accept");
 	pause_accepting(r, &e);

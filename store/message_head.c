@@ -20,34 +20,36 @@ enum {
 
 /* ---- printing --------------------------------------------------------------- */
 
-static void put_hex(struct buf *out, const char *key, uint64_t v)
+static void put_key(struct buf *out, const char *key)
 {
 	buf_put(out, str_of(key));
 	buf_putc(out, ' ');
+}
+
+static void put_hex(struct buf *out, const char *key, uint64_t v)
+{
+	put_key(out, key);
 	buf_put_hex64(out, v);
 	buf_putc(out, '\n');
 }
 
 static void put_number(struct buf *out, const char *key, uint64_t v, size_t width)
 {
-	buf_put(out, str_of(key));
-	buf_putc(out, ' ');
+	put_key(out, key);
 	buf_put_u64(out, v, width);
 	buf_putc(out, '\n');
 }
 
 static void put_text(struct buf *out, const char *key, struct str value)
 {
-	buf_put(out, str_of(key));
-	buf_putc(out, ' ');
+	put_key(out, key);
 	buf_put(out, value);
 	buf_putc(out, '\n');
 }
 
 static void put_encoded(struct buf *out, const char *key, struct str value)
 {
-	buf_put(out, str_of(key));
-	buf_putc(out, ' ');
+	put_key(out, key);
 	record_encode(value, true, out);
 	buf_putc(out, '\n');
 }

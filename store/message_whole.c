@@ -3,7 +3,6 @@
 
 #include "store/store_int.h"
 
-#include <stdlib.h>
 #include <string.h>
 #include <xxhash.h>
 
@@ -54,8 +53,7 @@ struct message_whole *message_whole_read(struct store *s, unsigned volume, uint6
 		return NULL;
 	room = MESSAGE_WHOLE_HEADER + (size_t)stored + 1;
 	/* Not xalloc(): zeroing would touch what is read into, or never used. */
-	w = malloc(sizeof *w + MESSAGE_WHOLE_FRONT + room); /* lint: ok, as said */
-	must(w != NULL);
+	w = xresize(NULL, sizeof *w + MESSAGE_WHOLE_FRONT + room);
 	if (!read_file(s, volume, id, w->text + MESSAGE_WHOLE_FRONT, room, &got) ||
 	    !is_whole(w, id, stored, got))
 		message_whole_free(&w);

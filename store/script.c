@@ -46,11 +46,11 @@ static struct script_id id_of(struct str name)
 
 bool script_is_id(struct str s)
 {
-	for (size_t i = 0; i < s.n; i++)
-		if (!(s.p[i] >= '0' && s.p[i] <= '9') &&
-		    !(s.p[i] >= 'a' && s.p[i] <= 'f'))
-			return false;
-	return s.n == SCRIPT_ID_DIGITS;
+	enum { HALF = SCRIPT_ID_DIGITS / 2 };
+	uint64_t half;
+
+	return s.n == SCRIPT_ID_DIGITS && str_sum64((struct str){s.p, HALF}, &half) &&
+	       str_sum64((struct str){s.p + HALF, HALF}, &half);
 }
 
 static void directory(const struct name *name, struct place *out)
