@@ -222,9 +222,15 @@ def writer_record(site):
             if p.name.isdigit()}
 
 
-def has_checkpoint_after(site, ms):
-    record, = writer_record(site).values()
-    return int(re.search(r"^checkpoint (\d+)$", record, re.M)[1]) >= ms
+def wait_for_a_checkpoint(site):
+    """One that passes what was delivered before; then the next is a whole period away."""
+    delivered_ms = int(time.time() * 1000)
+
+    def has_passed():
+        record, = writer_record(site).values()
+        return int(re.search(r"^checkpoint (\d+)$", record, re.M)[1]) >= delivered_ms
+
+    wait_until("a checkpoint", has_passed)
 
 
 def test_a_failed_checkpoint(make_sync_site):
@@ -232,10 +238,8 @@ def test_a_failed_checkpoint(make_sync_site):
     back, although the mount is the same and the process died."""
     site = make_sync_site(lmtp={"workers": 1}, store={"checkpoint": "4s"})
     deliver(site, NAME, message("first"))
-    # Or its checkpoint would fail, and the second one would be refused.  Now there is time
-    # for that until the next.
-    delivered_ms = int(time.time() * 1000)
-    wait_until("a checkpoint", lambda: has_checkpoint_after(site, delivered_ms))
+    # Or its checkpoint would fail, and the second one would be refused.
+    wait_for_a_checkpoint(site)
     before = None
 
     def checkpoint():
@@ -277,7 +281,7 @@ def make_thin_site(thin):
 
     def make(**store):
         store.setdefault("root", thin.path / "store")
-        made.append(Site("thin", store=store))
+        made.append(Site("thin", store=store, lmtp={"workers": 1}))
         made[-1].init().add(NAME)
         return made[-1]
 
@@ -336,7 +340,7 @@ def cut_after_a_start(site, thin):
 def test_a_thin_disk_for_the_root(thin, volume, make_thin_site, remounted):
     """The messages are safe on another disk; it is the maildrops' lines that are lost.  With
     the disk mounted again, and with no more than a new start and the power cut after it."""
-    site = make_thin_site(volumes=[volume], checkpoint="1s").start()
+    site = make_thin_site(volumes=[volume], checkpoint="2s").start()
     good = lose_lines(site, thin)
     site.kill()
     if remounted:
@@ -354,7 +358,7 @@ def loses_by_belief():
     wrong, unless the kernel happened to write the pages once more in between."""
     disk, folder = ThinDisk(), place.scratch("volume")
     site = Site("thin", store={"root": disk.path / "store", "volumes": [folder],
-                               "checkpoint": "1s"})
+                               "checkpoint": "2s"}, lmtp={"workers": 1})
     try:
         site.init().add(NAME)
         site.start()
@@ -377,15 +381,16 @@ def test_control_a_recovery_that_believes_the_cache():
 def lose_lines(site, thin):
     """Small messages until a checkpoint of the root fails.  A page of the maildrop that is
     on the disk can be written again; the next ones cannot."""
-    good = []
-    for i in range(5000):
+    good = ["number 0"]
+    deliver(site, NAME, message(good[0]))
+    wait_for_a_checkpoint(site)
+    thin.exhaust()
+    for i in range(1, 5000):
         answer = send(site, f"number {i}")[0]
         if not answer.startswith("250"):
             assert answer.startswith("451 4.3.0 "), answer
             break
         good.append(f"number {i}")
-        if i == 0:
-            thin.exhaust()
     site.daemon.wait_for(STOPPED + " volume=root")
     assert len(good) > 60, "not even a page of lines"
     count("lines that a thin disk may have lost", len(good))
