@@ -87,10 +87,32 @@ struct str str_cut(struct str *rest, char sep)
 	return head;
 }
 
+/* digits - as many of the first eight octets as are digits, and what number they make: all at
+ * once, since a loop would end elsewhere for each number, which no processor foresees */
+static unsigned digits(const char *p, uint64_t *out)
+{
+	const uint64_t each = UINT64_C(0x0101010101010101);
+	uint64_t v, others;
+	unsigned n;
+
+	memcpy(&v, p, sizeof v);
+	v = le64toh(v) ^ each * '0'; /* the first octet is the lowest */
+	others = ((v & each * 0x7f) + each * 0x76) | v;
+	others &= each * 0x80;
+	n = others ? (unsigned)__builtin_ctzll(others) / 8 : 8;
+	if (n == 0)
+		return 0;
+	v <<= 64 - 8 * n; /* zeros in front */
+	v = (v * 10 + (v >> 8)) & UINT64_C(0x00ff00ff00ff00ff);
+	v = (v * 100 + (v >> 16)) & UINT64_C(0x0000ffff0000ffff);
+	*out = (v * 10000 + (v >> 32)) & UINT32_MAX;
+	return n;
+}
+
 bool str_word_u64(struct str *rest, uint64_t *out)
 {
 	uint64_t v = 0;
-	size_t i = 0;
+	size_t i = rest->n >= 8 ? digits(rest->p, &v) : 0;
 
 	for (; i < rest->n && rest->p[i] != ' '; i++) {
 		unsigned d = (unsigned char)rest->p[i] - (unsigned)'0';

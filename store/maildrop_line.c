@@ -140,6 +140,12 @@ static bool parse_added(struct str *rest, struct maildrop_line *out)
 	return record_is_encoded(out->trace);
 }
 
+static bool is_event(char c)
+{
+	return c == MAILDROP_ADDED || c == MAILDROP_DROPPED || c == MAILDROP_READ ||
+	       c == MAILDROP_REMOVED || c == MAILDROP_REBUILT;
+}
+
 /* parse_event - "+ <id> ", to where the rest begins */
 static bool parse_event(struct str *rest, struct maildrop_line *out)
 {
@@ -147,8 +153,7 @@ static bool parse_event(struct str *rest, struct maildrop_line *out)
 	const char *p = rest->p;
 
 	if (rest->n < MORE_AT || p[1] != ' ' || p[MORE_AT - 1] != ' ' ||
-	    memchr("+xr-!", p[0], 5) == NULL ||
-	    !id_parse((struct str){p + ID_AT, ID_CHARS}, &out->id))
+	    !is_event(p[0]) || !id_parse((struct str){p + ID_AT, ID_CHARS}, &out->id))
 		return false;
 	out->event = (enum maildrop_event)p[0];
 	*rest = (struct str){p + MORE_AT, rest->n - MORE_AT};

@@ -78,16 +78,23 @@ static int find_before(struct storage_file *f, const struct account *a, uint64_t
 		       struct retry_key key, uint64_t since_ms, uint64_t *id,
 		       struct err *e)
 {
-	uint64_t from = end > RETRY_SCAN_OCTETS ? end - RETRY_SCAN_OCTETS : 0;
-	char *text = xresize(NULL, (size_t)(end - from));
-	size_t got;
-	int rc = storage_file_read(f, from, text, (size_t)(end - from), &got, e);
+	const uint64_t least = end > RETRY_SCAN_OCTETS ? end - RETRY_SCAN_OCTETS : 0;
+	char octets[MAILDROP_TAIL_MAX] NOT_ZEROED;
+	bool back = false;
 
-	if (rc == 0)
-		*id = find(whole_lines((struct str){text, got}, from > 0), a->uid, key,
-			   since_ms);
-	xfree(&text);
-	return rc;
+	while (*id == 0 && !back && end > least) {
+		uint64_t from = end > sizeof octets ? end - sizeof octets : 0;
+		struct str text = {octets, 0};
+
+		if (storage_file_read(f, from, octets, (size_t)(end - from), &text.n, e) <
+		    0)
+			return -1;
+		text = whole_lines(text, from > 0);
+		*id = find(text, a->uid, key, since_ms);
+		back = text.n == 0 || reaches_back(text, a->uid, since_ms);
+		end = from + (uint64_t)(text.p - octets);
+	}
+	return 0;
 }
 
 static struct str tail_text(const struct maildrop_tail *tail)

@@ -203,6 +203,48 @@ static void numbers_are_taken_word_by_word(void **state UNUSED)
 	}
 }
 
+/* as_one_digit_after_the_other - what str_word_u64() should say */
+static bool as_one_digit_after_the_other(struct str s, uint64_t *out, size_t *taken)
+{
+	size_t n = 0;
+
+	for (*out = 0; n < s.n && s.p[n] != ' '; n++) {
+		if (s.p[n] < '0' || s.p[n] > '9')
+			return false;
+		*out = *out * 10 + (uint64_t)(s.p[n] - '0');
+	}
+	*taken = n < s.n ? n + 1 : n;
+	return n > 0;
+}
+
+/* every octet at every place of a number, with as much behind it as there may be */
+static void a_number_is_read_at_once(void **state UNUSED)
+{
+	static const char text[] = "905172634881930 17 x";
+
+	for (int c = 0; c < 256; c++)
+		for (size_t at = 0; at < sizeof text - 1; at++)
+			for (size_t n = at + 1; n < sizeof text; n++) {
+				uint64_t want, got;
+				struct str s, rest;
+				size_t taken;
+				char changed[sizeof text];
+				bool is;
+
+				memcpy(changed, text, sizeof text);
+				changed[at] = (char)c;
+				s = rest = exact((struct str){changed, n});
+				is = as_one_digit_after_the_other(s, &want, &taken);
+				assert_int_equal(str_word_u64(&rest, &got), is);
+				if (is) {
+					assert_true(got == want);
+					assert_ptr_equal(rest.p, s.p + taken);
+					assert_int_equal(rest.n, s.n - taken);
+				}
+				drop(s);
+			}
+}
+
 static void a_checksum_is_written_in_one_way(void **state UNUSED)
 {
 	uint64_t sum = 99;
@@ -366,6 +408,7 @@ int main(void)
 		cmocka_unit_test(cuts_at_one_separator),
 		cmocka_unit_test(numbers_at_their_limits),
 		cmocka_unit_test(numbers_are_taken_word_by_word),
+		cmocka_unit_test(a_number_is_read_at_once),
 		cmocka_unit_test(a_checksum_is_written_in_one_way),
 		cmocka_unit_test(utf8_is_well_formed_or_not),
 		cmocka_unit_test(control_octets_are_c0_and_del),
