@@ -110,28 +110,25 @@ void buf_printf(struct buf *b, const char *fmt, ...)
 	xfree(&big);
 }
 
-/* put_digits - of a number below base to the power of MAX, with zeros before it up to `width` */
-static void put_digits(struct buf *b, uint64_t v, unsigned base, size_t width)
+void buf_put_u64(struct buf *b, uint64_t v, size_t width)
 {
 	enum { MAX = 20 };
 	char text[MAX], *end = text + sizeof text, *p = end;
 
 	must(width <= MAX);
 	while (v > 0 || p == end || (size_t)(end - p) < width) {
-		*--p = "0123456789abcdef"[v % base];
-		v /= base;
+		*--p = (char)('0' + v % 10);
+		v /= 10;
 	}
 	buf_put(b, (struct str){p, (size_t)(end - p)});
 }
 
-void buf_put_u64(struct buf *b, uint64_t v, size_t width)
-{
-	put_digits(b, v, 10, width);
-}
-
 void buf_put_hex64(struct buf *b, uint64_t v)
 {
-	put_digits(b, v, 16, 16);
+	char digits[16];
+
+	str_print_sum64(v, digits);
+	buf_put(b, (struct str){digits, sizeof digits});
 }
 
 void buf_drop(struct buf *b, size_t n)

@@ -109,10 +109,10 @@ static unsigned digits(const char *p, uint64_t *out)
 	return n;
 }
 
-bool str_word_u64(struct str *rest, uint64_t *out)
+static bool any_word_u64(struct str *rest, uint64_t *out)
 {
 	uint64_t v = 0;
-	size_t i = rest->n >= 8 ? digits(rest->p, &v) : 0;
+	size_t i = 0;
 
 	for (; i < rest->n && rest->p[i] != ' '; i++) {
 		unsigned d = (unsigned char)rest->p[i] - (unsigned)'0';
@@ -128,6 +128,18 @@ bool str_word_u64(struct str *rest, uint64_t *out)
 	if (i < rest->n)
 		i++; /* the space */
 	*rest = (struct str){rest->p + i, rest->n - i};
+	return true;
+}
+
+bool str_word_u64(struct str *rest, uint64_t *out)
+{
+	uint64_t v = 0;
+	unsigned n = rest->n > 8 ? digits(rest->p, &v) : 0;
+
+	if (n == 0 || rest->p[n] != ' ')
+		return any_word_u64(rest, out);
+	*out = v;
+	*rest = (struct str){rest->p + n + 1, rest->n - n - 1};
 	return true;
 }
 
@@ -228,6 +240,26 @@ bool str_sum64(struct str s, uint64_t *out)
 		return false;
 	*out = high << 32 | low;
 	return true;
+}
+
+/* print_eight - the way back */
+static void print_eight(uint64_t v, char *out)
+{
+	const uint64_t each = UINT64_C(0x0101010101010101);
+	uint64_t letters;
+
+	v = (v | v << 16) & UINT64_C(0x0000ffff0000ffff);
+	v = (v | v << 8) & UINT64_C(0x00ff00ff00ff00ff);
+	v = (v | v << 4) & each * 0xf;
+	letters = (v + each * 6) >> 4 & each;
+	v = htobe64(v + each * '0' + letters * ('a' - 10 - '0'));
+	memcpy(out, &v, sizeof v);
+}
+
+void str_print_sum64(uint64_t sum, char out[16])
+{
+	print_eight(sum >> 32, out);
+	print_eight(sum & UINT32_MAX, out + 8);
 }
 
 bool str_size(struct str s, uint64_t *out)

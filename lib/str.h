@@ -52,6 +52,8 @@ bool str_hex64(struct str s, uint64_t *out) MUST_USE; /* 1 to 16 hex digits */
 /* Empty, or nothing but octets 0: a file that was made longer, and never written. */
 bool str_is_blank(struct str s);
 bool str_sum64(struct str s, uint64_t *out) MUST_USE; /* 16, in lower case: a checksum */
+/* What str_sum64() reads.  To see whether a checksum is right, this is the shorter way. */
+void str_print_sum64(uint64_t sum, char out[16]);
 
 /* Octets with an optional unit K, M, G or T (1024 based), as "100M". */
 bool str_size(struct str s, uint64_t *out) MUST_USE;

@@ -59,8 +59,7 @@ static void add_entry(struct maildrop *m, const struct maildrop_line *l, uint64_
 	if (m->n == m->cap) {
 		size_t cap = m->cap ? m->cap * 2 : 16;
 
-		m->entries = xgrow(m->entries, m->cap * sizeof *m->entries,
-				   cap * sizeof *m->entries);
+		m->entries = xresize(m->entries, cap * sizeof *m->entries);
 		m->cap = cap;
 	}
 	m->entries[m->n] = (struct maildrop_entry){
@@ -130,9 +129,11 @@ static void squeeze(struct maildrop *m)
 	size_t kept = 0;
 
 	for (size_t i = 0; i < m->n; i++) {
-		if (!m->entries[i].removed)
-			m->entries[kept++] = m->entries[i];
-		else if (m->text.p[m->entries[i].line_at] == MAILDROP_DROPPED) {
+		if (!m->entries[i].removed) {
+			if (kept < i)
+				m->entries[kept] = m->entries[i];
+			kept++;
+		} else if (m->text.p[m->entries[i].line_at] == MAILDROP_DROPPED) {
 			add_tombstone(m, m->entries[i].id, m->entries[i].line_at);
 			m->dropped = true;
 		}
@@ -145,7 +146,7 @@ static void squeeze(struct maildrop *m)
 static int parse(struct maildrop *m, struct err *e)
 {
 	struct str rest = buf_str(&m->text);
-	struct maildrop_line before = {0}, line;
+	struct maildrop_line lines[2] = {0}, *line = &lines[0], *before = &lines[1];
 
 	/* A torn line at the end was never finished, so nobody was promised it. */
 	const char *nl = rest.n ? memrchr(rest.p, '\n', rest.n) : NULL;
@@ -154,23 +155,24 @@ static int parse(struct maildrop *m, struct err *e)
 	m->torn = rest.n < m->text.n;
 	if (maildrop_lf_is_damaged((struct str){rest.p + rest.n, m->text.n - rest.n},
 				   &m->a))
-		return maildrop_damaged(e, &m->a, before.number,
+		return maildrop_damaged(e, &m->a, before->number,
 					"its last line does not end");
 	while (rest.n > 0) {
 		uint64_t at = (uint64_t)(rest.p - m->text.p);
 		bool first = at == 0;
 		const char *why;
 
-		if (!maildrop_line_parse(str_cut(&rest, '\n'), m->a.uid, &line))
-			return maildrop_damaged(e, &m->a, before.number,
+		if (!maildrop_line_parse(str_cut(&rest, '\n'), m->a.uid, line))
+			return maildrop_damaged(e, &m->a, before->number,
 						"a line is not well formed");
-		if (first != (line.event == MAILDROP_HEADER))
-			return maildrop_damaged(e, &m->a, before.number,
+		if (first != (line->event == MAILDROP_HEADER))
+			return maildrop_damaged(e, &m->a, before->number,
 						"its header is not where it belongs");
-		why = first ? NULL : apply(m, &line, at, &before);
+		why = first ? NULL : apply(m, line, at, before);
 		if (why != NULL)
-			return maildrop_damaged(e, &m->a, before.number, why);
+			return maildrop_damaged(e, &m->a, before->number, why);
 		before = line;
+		line = line == &lines[0] ? &lines[1] : &lines[0];
 	}
 	squeeze(m);
 	return 0;

@@ -15,11 +15,8 @@ struct retry_text retry_key_print(struct retry_key k)
 {
 	struct retry_text t;
 
-	for (size_t i = 0; i < RETRY_KEY_DIGITS; i++) {
-		uint64_t half = i < RETRY_KEY_DIGITS / 2 ? k.high : k.low;
-
-		t.c[i] = "0123456789abcdef"[half >> (60 - i % 16 * 4) & 15];
-	}
+	str_print_sum64(k.high, t.c);
+	str_print_sum64(k.low, t.c + RETRY_KEY_DIGITS / 2);
 	t.c[RETRY_KEY_DIGITS] = '\0';
 	return t;
 }

@@ -251,6 +251,19 @@ static void a_checksum_is_written_in_one_way(void **state UNUSED)
 
 	assert_true(str_sum64(STR("49da3173b6a43f36"), &sum));
 	assert_true(sum == UINT64_C(0x49da3173b6a43f36));
+	/* every digit at every place, the way back */
+	for (unsigned digit = 0; digit < 16; digit++)
+		for (unsigned at = 0; at < 16; at++) {
+			char text[16], by_libc[17];
+
+			sum = UINT64_C(0x49da3173b6a43f36);
+			sum = (sum & ~(UINT64_C(15) << at * 4)) | (uint64_t)digit
+									  << at * 4;
+			snprintf(by_libc, sizeof by_libc, "%016llx",
+				 (unsigned long long)sum);
+			str_print_sum64(sum, text);
+			assert_memory_equal(text, by_libc, sizeof text);
+		}
 	assert_false(str_sum64(STR("49Da3173b6a43f36"), &sum));
 	assert_false(str_sum64(STR("49da3173b6a43f3F"), &sum));
 	assert_false(str_sum64(STR("49da3173b6a43f3@"), &sum));
