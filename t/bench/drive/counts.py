@@ -135,16 +135,17 @@ def callgrind(server, program, function, count):
 
 
 def read_callgrind(text):
-    """The format is that of callgrind: `cfn=(id) name` the first time, then `cfn=(id)`, and
-    `calls=N` for the line that follows."""
-    names, called, allocations = {}, None, 0
+    """The format is that of callgrind: `fn=(id) name` the first time, then `fn=(id)`, `cfn=`
+    in the same way for what it calls, and `calls=N` for the line that follows.  An allocation
+    for which realloc() calls malloc() is one."""
+    names, at, allocations = {}, {}, 0
     for line in text.splitlines():
-        if found := re.match(r"c?fn=\((\d+)\)(?: (.*))?$", line):
-            if found[2]:
-                names[found[1]] = re.sub(r"'\d+$", "", found[2])
-            called = names[found[1]]
+        if found := re.match(r"(c?fn)=\((\d+)\)(?: (.*))?$", line):
+            if found[3]:
+                names[found[2]] = re.sub(r"'\d+$", "", found[3])
+            at[found[1]] = names[found[2]]
         elif found := re.match(r"calls=(\d+)", line):
-            if ALLOCATE.match(called):
+            if ALLOCATE.match(at["cfn"]) and not ALLOCATE.match(at["fn"]):
                 allocations += int(found[1])
     return int(re.search(r"^totals: (\d+)", text, re.M)[1]), allocations
 
