@@ -400,7 +400,8 @@ class Pair:
         assert all(code == 250 for code, _ in answers.values()), answers
         if not self.loser.away.is_set():
             self.mta.wait_queue_empty()
-            assert self.loser.lost - before == len(plan)
+            assert self.loser.lost - before == len(plan), \
+                "\n".join([*self.loser.story, self.mta.tail()])
 
 
 def pair_fixture(kind, **sections):

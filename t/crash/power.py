@@ -92,10 +92,12 @@ def start_message(site, names, subject, bdat=False):
 
 
 def deliver(site, names, *texts):
+    """All of it is over then: what comes after an answer is done before the next one."""
     with Lmtp(site.lmtp) as lmtp:
         for subject in texts:
             for answer in lmtp.send(names, message(subject, BODY)):
                 assert answer.startswith("250"), answer
+        lmtp.ask("QUIT")
 
 
 def start_quit(site, name, commands=()):

@@ -91,10 +91,10 @@ class Loser(Recorder):
     """A relay that loses replies.  `plan` has a number for each message to come: so many of
     the replies that follow its final dot reach the client, then the connection is gone.  A
     message for which there is no number passes.  While `away` is set nobody gets through;
-    on_loss() runs when the reply is here and has not gone on."""
+    on_loss() runs when the reply is here and has not gone on.  `story`: what it did."""
 
     def __init__(self, *args):
-        self.plan, self.lost = [], 0
+        self.plan, self.lost, self.story = [], 0, []
         self.away = threading.Event()
         self.on_loss = lambda: None
         super().__init__(*args)
@@ -119,13 +119,16 @@ class Loser(Recorder):
                     if passing is None and b"\r\nDATA\r\n" in said and DOT.search(said) \
                             and not line.startswith(b"354"):
                         passing = self.plan.pop(0)
+                        self.story.append(f"a message, of whose replies {passing} pass")
                     if passing == 0:
                         passing = -1
                         break
                     passing = None if passing is None else passing - 1
+                    self.story.append(f"passes: {line!r}")
                     sink.sendall(line)
-        except OSError:
-            pass
+        except OSError as failure:
+            self.story.append(str(failure))
+        self.story.append(f"ends, {passing} left to pass")
         if passing == -1:
             self.on_loss()
             self.lost += 1
