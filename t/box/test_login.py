@@ -16,6 +16,7 @@ import time
 import pytest
 
 from lib import certificate
+from lib.daemon import halt
 from lib.mail import Pop3, deliver
 from lib.secure import running
 from lib.site import PASSWORD
@@ -161,7 +162,7 @@ def test_an_authd_that_hangs_takes_no_more_than_the_login_has(make_site):
     authd, = site.daemon.workers("popstore-authd")
     with Wire(site.pop3) as wire:
         wire.line()
-        os.kill(authd, signal.SIGSTOP)
+        halt(authd)
         start = time.monotonic()
         try:
             assert log_in(wire, name).startswith(b"-ERR [SYS/TEMP]")
@@ -226,7 +227,7 @@ def hand_over_late(site, tls):
             wire.start_tls(certificate.client())
         assert wire.ask(f"USER {name}").startswith(b"+OK")
         authd, = daemon.workers("popstore-authd")
-        os.kill(authd, signal.SIGSTOP)
+        halt(authd)
         wire.send(f"PASS {PASSWORD}\r\n")
         wait_until("the password to be asked about", lambda: unread(wire) == 0)
         stop = pool.submit(site.stop)

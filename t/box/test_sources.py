@@ -3,8 +3,6 @@
 there and say nothing"""
 
 import contextlib
-import os
-import signal
 import socket
 import subprocess
 import threading
@@ -14,6 +12,7 @@ import pytest
 
 from lib import place, sources
 from lib.authd import AuthSite
+from lib.daemon import halt
 from lib.wire import DEADLINE
 
 CAROL, SECRET = "carol@example.org", "her secret 1"
@@ -100,7 +99,7 @@ def full_queue(path):
 @contextlib.contextmanager
 def stopped(daemon):
     for pid in daemon.processes():
-        os.kill(pid, signal.SIGSTOP)
+        halt(pid)
     yield
 
 

@@ -8,7 +8,7 @@ import subprocess
 import threading
 import time
 
-from .wire import DEADLINE
+from .wire import DEADLINE, wait_until
 
 # What a sanitizer, a broken promise of ours (must()) or libc prints when it finds something,
 # and what popstored says of a worker that crashed (SIGILL, ABRT, BUS, FPE, SEGV, SYS).
@@ -142,6 +142,17 @@ class Daemon:
     def assert_clean(self):
         bad = [line for line in self.lines if FINDING.search(line)]
         assert not bad, "found in the log:\n" + "\n".join(bad) + "\n----\n" + self.tail(80)
+
+
+def halt(pid):
+    """SIGSTOP, and until all its threads stand still, which they do one after the other."""
+    def states():
+        for task in os.listdir(f"/proc/{pid}/task"):
+            with open(f"/proc/{pid}/task/{task}/stat", encoding="utf-8", errors="replace") as f:
+                yield f.read().rpartition(")")[2].split()[0]
+
+    os.kill(pid, signal.SIGSTOP)
+    wait_until(f"process {pid} to stand still", lambda: set(states()) == {"T"})
 
 
 def _all_processes():
