@@ -2,8 +2,8 @@
 /*
  * popstore-lmtpd - glue: arguments, settings, and one thread a connection
  */
-#include "channel/filter.h"
 #include "channel/session.h"
+#include "filter/filter.h"
 #include "lib/log.h"
 #include "lib/program.h"
 #include "lib/server.h"

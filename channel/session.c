@@ -5,10 +5,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "channel/filter.h"
+#include "channel/lmtp.h"
 #include "channel/retry.h"
-#include "channel/targets.h"
-#include "channel/trace.h"
+#include "filter/filter.h"
 #include "lib/conn.h"
 #include "lib/log.h"
 #include "lib/proxy.h"
@@ -20,6 +19,8 @@
 #include "store/message.h"
 #include "store/standing.h"
 #include "store/store.h"
+#include "store/targets.h"
+#include "store/trace.h"
 
 enum {
 	TOP_OCTETS = 4096,
@@ -191,6 +192,7 @@ static struct recipient *new_recipient(struct session *s)
 static void judge(struct session *s)
 {
 	struct str address = lmtp_recipient(s->core);
+	struct lmtp_reply reply;
 	struct recipient *r;
 	struct targets t;
 
@@ -201,9 +203,10 @@ static void judge(struct session *s)
 		return;
 	}
 	targets_of(s->store, address, lmtp_size(s->core), &t);
+	reply = (struct lmtp_reply){t.reply.code, t.reply.dsn, t.reply.text};
 	if (t.way == TARGETS_NONE) {
-		log_answer(s, address, t.word, &t.reply, &t.why);
-		lmtp_answer(s->core, &t.reply);
+		log_answer(s, address, t.word, &reply, &t.why);
+		lmtp_answer(s->core, &reply);
 		targets_fini(&t);
 		return;
 	}
@@ -216,7 +219,7 @@ static void judge(struct session *s)
 	s->targets += t.n;
 	buf_init(&r->address, address.n + 1);
 	buf_put(&r->address, address);
-	lmtp_answer(s->core, &t.reply);
+	lmtp_answer(s->core, &reply);
 }
 
 /* ---- the message --------------------------------------------------------------------------- */

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: ISC
 """Forwardings at the delivery agent, with a script in the place of sendmail(1).
 
-The rule that is shown here stands in channel/targets.h and channel/session.h: 250 when
+The rule that is shown here stands in store/targets.h and channel/session.h: 250 when
 every target has the message, 4xx or 5xx when none has.
 """
 

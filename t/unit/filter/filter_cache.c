@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-#include "channel/filter_cache.h"
+#include "filter/filter_cache.h"
 
 #include <pthread.h>
 #include <setjmp.h>

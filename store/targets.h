@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * targets - what one LMTP recipient stands for
+ * targets - what one recipient stands for
  *
  * An account stands for itself.  A forwarding stands for all its targets, those of
  * forwardings among them included; a name that was met before is not followed
@@ -12,7 +12,8 @@
  *
  *   TARGETS_STORE  all targets are accounts that may receive: slots of the one
  *                  copy.  Should one of them still fail at the end, the
- *                  delivery agent mails the message to that one (session.h).
+ *                  delivery agent mails the message to that one
+ *                  (channel/session.h).
  *   TARGETS_MAIL   otherwise: one run of sendmail(1) for all of them.  The MTA has
  *                  it for all or for none, and what becomes of each single one,
  *                  also of an account here that is full today, is what its queue
@@ -23,17 +24,23 @@
  *
  * Owns:   the array.  targets_fini() ends it.
  * Limits: FORWARDING_DEPTH; TARGETS_MAX targets (550 5.2.4).
- * Tests:  t/unit/channel/targets.c
+ * Tests:  t/unit/store/targets.c
  */
 #ifndef TARGETS_H
 #define TARGETS_H
 
-#include "channel/lmtp.h"
 #include "store/verdict.h"
 
 struct store;
 
 enum { TARGETS_MAX = 1000 };
+
+/* Of LMTP. */
+struct targets_reply {
+	unsigned code;
+	const char *dsn;  /* "5.2.4" */
+	const char *text; /* one line */
+};
 
 enum targets_way { TARGETS_NONE, TARGETS_STORE, TARGETS_MAIL };
 
@@ -46,9 +53,9 @@ struct target {
 
 struct targets {
 	enum targets_way way;
-	struct lmtp_reply reply; /* to RCPT; static strings */
-	const char *word;        /* the verdict's, for the log */
-	struct err why;          /* for the log, where something failed */
+	struct targets_reply reply; /* to RCPT; static strings */
+	const char *word;           /* the verdict's, for the log */
+	struct err why;             /* for the log, where something failed */
 	size_t n, cap;
 	struct target *v;
 };

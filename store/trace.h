@@ -9,7 +9,7 @@
  * Values come from a client.  Whatever was checked before, a control octet in one
  * is written as a question mark here: no value can end its line.
  *
- * Tests: t/unit/channel/trace.c
+ * Tests: t/unit/store/trace.c
  */
 #ifndef TRACE_H
 #define TRACE_H

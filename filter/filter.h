@@ -21,7 +21,7 @@
  *          limits for an evaluation; FILTER_MS for all of a message's recipients, after which
  *          those who have not been judged are put off; FILTER_AT_ONCE messages in a process.
  * Threads: struct filters any; a struct filter one.
- * Tests:   t/unit/channel/filter.c  t/box/test_filter.py
+ * Tests:   t/unit/filter/filter.c  t/box/test_filter.py
  */
 #ifndef FILTER_H
 #define FILTER_H

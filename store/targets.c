@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-#include "channel/targets.h"
+#include "store/targets.h"
 
 #include <string.h>
 
@@ -14,22 +14,23 @@ struct walk {
 	struct targets *t;
 	struct name *met; /* forwardings */
 	size_t n_met, cap_met;
-	size_t refused;          /* targets in t->v that may not receive */
-	struct lmtp_reply worst; /* the reply, if all of them are */
+	size_t refused;             /* targets in t->v that may not receive */
+	struct targets_reply worst; /* the reply, if all of them are */
 	const char *worst_word;
 	bool broken; /* t->reply says why */
 };
 
-static void give_up(struct walk *w, const struct lmtp_reply *r, const char *word)
+static void give_up(struct walk *w, const struct targets_reply *r, const char *word)
 {
 	w->broken = true;
 	w->t->reply = *r;
 	w->t->word = word;
 }
 
-static const struct lmtp_reply mail_loop = {554, "5.4.6", "forwarding leads in a circle"};
-static const struct lmtp_reply too_many = {550, "5.2.4",
-					   "forwarding has too many addresses"};
+static const struct targets_reply mail_loop = {554, "5.4.6",
+					       "forwarding leads in a circle"};
+static const struct targets_reply too_many = {550, "5.2.4",
+					      "forwarding has too many addresses"};
 
 /* ---- the list ------------------------------------------------------------------- */
 
@@ -80,9 +81,9 @@ static bool met_before(struct walk *w, const struct name *name)
 
 /* ---- the walk --------------------------------------------------------------------- */
 
-static struct lmtp_reply reply_of(const struct verdict *v)
+static struct targets_reply reply_of(const struct verdict *v)
 {
-	return (struct lmtp_reply){v->smtp, v->dsn, v->text};
+	return (struct targets_reply){v->smtp, v->dsn, v->text};
 }
 
 /* take_refusal - remembers what would be said if nobody could receive */

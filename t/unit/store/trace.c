@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-#include "channel/trace.h"
+#include "store/trace.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-#include "channel/filter.h"
+#include "filter/filter.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -10,7 +10,7 @@
  * Limits:  FILTER_CACHE_ENTRIES, FILTER_CACHE_OCTETS of text; the one that was not used for
  *          longest goes first.
  * Threads: any.
- * Tests:   t/unit/channel/filter_cache.c
+ * Tests:   t/unit/filter/filter_cache.c
  */
 #ifndef FILTER_CACHE_H
 #define FILTER_CACHE_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
-#include "channel/filter.h"
+#include "filter/filter.h"
 
-#include "channel/filter_cache.h"
+#include "filter/filter_cache.h"
 #include "lib/conn.h"
 #include "store/domain.h"
 #include "store/record.h"

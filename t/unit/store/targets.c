@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-#include "channel/targets.h"
+#include "store/targets.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
