@@ -597,7 +597,7 @@ static struct filter *begin_filter(struct session *s, uint64_t size, struct buf 
 				   struct err *why)
 {
 	struct filter_message m = {.size = size, .sender = lmtp_sender(s->core)};
-	struct filter *f = filter_begin(s->filters, why);
+	struct filter *f = filter_begin(s->filters, FILTER_MS, why);
 
 	if (f == NULL)
 		return NULL;

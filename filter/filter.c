@@ -153,29 +153,29 @@ bool filters_want(const struct filters *fs, const struct account *a)
 
 /* ---- one message ---------------------------------------------------------------------------- */
 
-static bool wait_for_turn(struct filters *fs)
+static bool wait_for_turn(struct filters *fs, uint64_t until_ms)
 {
-	struct timespec until;
+	const struct timespec until = {.tv_sec = (time_t)(until_ms / 1000),
+				       .tv_nsec = (long)(until_ms % 1000) * 1000000};
 
-	must(clock_gettime(CLOCK_REALTIME, &until) == 0);
-	until.tv_sec += FILTER_MS / 1000;
-	while (sem_timedwait(&fs->turns, &until) < 0)
+	while (sem_clockwait(&fs->turns, CLOCK_MONOTONIC, &until) < 0)
 		if (errno != EINTR)
 			return false;
 	return true;
 }
 
-struct filter *filter_begin(struct filters *fs, struct err *why)
+struct filter *filter_begin(struct filters *fs, uint32_t ms, struct err *why)
 {
+	const uint64_t until_ms = clock_ms() + ms;
 	struct filter *f;
 
-	if (!wait_for_turn(fs)) {
+	if (!wait_for_turn(fs, until_ms)) {
 		err_set(why, ERR_TEMP, "4.3.2", "too many messages are filtered at once");
 		return NULL;
 	}
 	f = xalloc(sizeof *f);
 	f->fs = fs;
-	f->until_ms = clock_ms() + FILTER_MS;
+	f->until_ms = until_ms;
 	return f;
 }
 
@@ -294,7 +294,7 @@ static void decided_by(struct evaluation *v, const struct sieve_action *a)
 	v->out->line = a->line;
 }
 
-/* take_result - whoever wants it kept, keeps it, whatever else is wanted */
+/* take_result - whoever wants it kept, keeps it; who wants it refused as well has failed */
 static void take_result(struct evaluation *v, const struct sieve_result *r)
 {
 	const struct sieve_action *refusal = NULL, *discard = NULL;
@@ -343,7 +343,8 @@ static struct str delimiters(struct evaluation *v, struct domain *d)
 static struct sieve_message *message(struct filter *f)
 {
 	if (f->message == NULL)
-		f->message = sieve_message_new(f->given.text, true, f->given.size);
+		f->message =
+			sieve_message_new(f->given.text, !f->given.plain, f->given.size);
 	return f->message;
 }
 

@@ -17,9 +17,13 @@
  *
  * A script in the settings that has errors ends the start: that is the operator's.
  *
+ * Nothing is performed and nothing is written: the milter asks before the message is taken
+ * (milter/transaction.h), and the delivery agent asks again and does what comes of it.
+ *
  * Limits:  FILTER_OCTETS of a message are looked at; its header always, up to that.  sieve's own
- *          limits for an evaluation; FILTER_MS for all of a message's recipients, after which
- *          those who have not been judged are put off; FILTER_AT_ONCE messages in a process.
+ *          limits for an evaluation; a time for all of a message's recipients, at delivery
+ *          FILTER_MS, after which those who have not been judged are put off; FILTER_AT_ONCE
+ *          messages in a process.
  * Threads: struct filters any; a struct filter one.
  * Tests:   t/unit/filter/filter.c  t/box/test_filter.py
  */
@@ -50,10 +54,12 @@ struct filter_message {
 	struct str text; /* in stored form; borrowed until filter_end() */
 	uint64_t size;   /* as RFC 1939 counts it, all of it */
 	struct str sender;
+	bool plain; /* `text` is not in stored form: no dot is doubled, none ends it */
 };
 
-/* Waits for its turn; NULL, and *why (ERR_TEMP): that did not come in time. */
-struct filter *filter_begin(struct filters *fs, struct err *why);
+/* Waits for its turn, `ms` at most, which is also the time for all recipients, with the wait.
+ * NULL, and *why (ERR_TEMP): it did not come in time. */
+struct filter *filter_begin(struct filters *fs, uint32_t ms, struct err *why);
 void filter_set_message(struct filter *f, const struct filter_message *m);
 void filter_end(struct filter **f);
 

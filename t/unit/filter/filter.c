@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "filter/filter.h"
 
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -69,11 +70,12 @@ static void set_script(struct fixture *x, const char *text)
 
 static struct filter_outcome run(struct fixture *x)
 {
-	struct filter_message m = {str_of(letter), sizeof letter - 1 - 4,
-				   STR("sender@example.com")};
+	struct filter_message m = {.text = str_of(letter),
+				   .size = sizeof letter - 1 - 4,
+				   .sender = STR("sender@example.com")};
 	struct filter_outcome out;
 	struct err e;
-	struct filter *f = filter_begin(x->filters, &e);
+	struct filter *f = filter_begin(x->filters, FILTER_MS, &e);
 
 	assert_non_null(f);
 	filter_set_message(f, &m);
@@ -99,6 +101,10 @@ static void scripts_decide(void **state)
 		{"if header \"subject\" \"ham\" { discard; }", FILTER_KEEP, NULL, 0},
 		{"\nif header \"subject\" \"spam\" { discard; }", FILTER_DISCARD, NULL, 2},
 		{"discard; keep;", FILTER_KEEP, NULL, 0},
+		/* RFC 5429: what is refused is not taken. */
+		{"require \"reject\";\nkeep;\nreject \"no\";", FILTER_KEEP, "exclude each other", 3},
+		{"require \"ereject\";\nereject \"no\";\n\nkeep;", FILTER_KEEP, "exclude each other", 4},
+		{"require \"reject\";\ndiscard;\nreject \"no\";", FILTER_REJECT, "no", 3},
 		{"require \"reject\";\nreject \"go away\";", FILTER_REJECT, "go away", 2},
 		{"require \"ereject\"; ereject \"a\r\n  b \xc3\xa4\xc2\x85\x07!\";", FILTER_REJECT, "a b ?? !", 1},
 		{"require \"reject\"; reject \"\";", FILTER_REJECT, "Message refused by the recipient", 1},
@@ -211,6 +217,70 @@ static void damage_keeps(void **state)
 	assert_int_equal(rmdir(scratch_path(&x->s, path).s), 0);
 }
 
+/* ---- turns ----------------------------------------------------------------------------------- */
+
+struct waiter {
+	struct filters *filters;
+	struct filter *f;
+	struct err why;
+};
+
+static void *wait_for_turn(void *ctx)
+{
+	struct waiter *w = ctx;
+
+	w->f = filter_begin(w->filters, FILTER_MS, &w->why);
+	return NULL;
+}
+
+static void a_turn_is_waited_for(void **state)
+{
+	struct fixture *x = *state;
+	struct filter *turns[FILTER_AT_ONCE], *one_more;
+	struct waiter w;
+	pthread_t thread;
+	struct err e;
+
+	open_filters(x);
+	w = (struct waiter){.filters = x->filters};
+	for (size_t i = 0; i < countof(turns); i++)
+		assert_non_null(turns[i] = filter_begin(x->filters, 0, &e));
+	one_more = filter_begin(x->filters, 20, &e);
+	assert_null(one_more);
+	assert_int_equal(e.class, ERR_TEMP);
+	assert_string_equal(e.dsn, "4.3.2");
+	/* Who ends lets one in who waits, and one only. */
+	assert_int_equal(pthread_create(&thread, NULL, wait_for_turn, &w), 0);
+	filter_end(&turns[0]);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	assert_non_null(w.f);
+	one_more = filter_begin(x->filters, 20, &e);
+	assert_null(one_more);
+	filter_end(&w.f);
+	for (size_t i = 1; i < countof(turns); i++)
+		filter_end(&turns[i]);
+}
+
+/* Of the time, what the wait has taken is gone. */
+static void without_time_nobody_is_judged(void **state)
+{
+	struct fixture *x = *state;
+	struct filter_message m = {.text = str_of(letter)};
+	struct filter_outcome o;
+	struct filter *f;
+	struct err e;
+
+	open_filters(x);
+	set_script(x, "discard;");
+	f = filter_begin(x->filters, 0, &e);
+	assert_non_null(f);
+	filter_set_message(f, &m);
+	filter_run(f, &x->a, STR("alice@example.org"), &o);
+	assert_int_equal(o.answer, FILTER_LATER);
+	assert_string_equal(o.why.dsn, "4.3.2");
+	filter_end(&f);
+}
+
 /* ---- the site's ------------------------------------------------------------------------------ */
 
 static void file(struct fixture *x, const char *name, const char *text)
@@ -297,6 +367,8 @@ int main(void)
 		T(steps_have_an_end),
 		T(a_long_reason_fits_a_reply),
 		T(damage_keeps),
+		T(a_turn_is_waited_for),
+		T(without_time_nobody_is_judged),
 		T(nothing_is_wanted_of_nobody),
 		T(the_site_comes_before_and_after),
 		T(a_broken_one_of_the_site_ends_the_start),
