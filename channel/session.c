@@ -562,6 +562,9 @@ static void filter_one(struct session *s, struct filter *f, const struct err *wh
 		o->answer = FILTER_LATER;
 	} else if (first == 0) {
 		filter_run(f, &v->account, buf_str(&r->address), o);
+		if (o->answer == FILTER_REJECT &&
+		    s->set->sieve.refused == REFUSED_DISCARD)
+			o->answer = FILTER_DISCARD;
 	}
 	log_filter(s, v, o);
 	apply(s, v->slot, o);

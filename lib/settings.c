@@ -11,6 +11,8 @@ enum { HOST_MAX = 255, TEXT_MAX = 1024 };
 
 static const char *const over_quota_words[] = {
 	[OVER_QUOTA_TEMPFAIL] = "tempfail", [OVER_QUOTA_REJECT] = "reject", NULL};
+static const char *const refused_words[] = {
+	[REFUSED_REJECT] = "reject", [REFUSED_DISCARD] = "discard", NULL};
 static const char *const plaintext_words[] = {[PLAINTEXT_NEVER] = "never",
 					      [PLAINTEXT_LOOPBACK] = "loopback",
 					      [PLAINTEXT_ALWAYS] = "always",
@@ -225,6 +227,12 @@ static const struct conf_item items[] = {
 	      "The same, for what the account's own script keeps."),
 	TEXT(sieve, default_script, "", 0, TEXT_MAX, file_wrong,
 	     "A file with the script for accounts that have no active one."),
+	WORD(sieve, refused, "reject", refused_words,
+	     "What becomes of a message that a script refuses and that the MTA has taken: the\n"
+	     "delivery agent refuses it (550 5.7.1), and the MTA tells the sender by a message of\n"
+	     "its own; or it is discarded, and the log alone says so.\n"
+	     "Where the milter filters, the sender has been told before unless somebody else got\n"
+	     "the message too; see\n.Xr popstore-milter 8 ."),
 
 	LISTEN(pop3, "Where the POP3 server listens; see\n.Ic lmtp ."),
 	ADDRESSES(pop3, tls_listen, "Where it listens for clients that begin with TLS (port 995); see\n.Ic lmtp ."),

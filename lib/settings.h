@@ -22,6 +22,7 @@
 
 enum settings_plaintext { PLAINTEXT_NEVER, PLAINTEXT_LOOPBACK, PLAINTEXT_ALWAYS };
 enum settings_over_quota { OVER_QUOTA_TEMPFAIL, OVER_QUOTA_REJECT };
+enum settings_refused { REFUSED_REJECT, REFUSED_DISCARD };
 enum settings_tls_minimum { TLS_MINIMUM_1_2, TLS_MINIMUM_1_3 };
 enum settings_certificate_name {
 	CERTIFICATE_NONE,
@@ -71,6 +72,7 @@ struct settings {
 		uint64_t max_scripts, max_script_size; /* of an account */
 		struct conf_list before, after;        /* files of the site */
 		char *default_script;                  /* "" = none */
+		int refused;                           /* enum settings_refused */
 	} sieve;
 	struct {
 		struct conf_list listen;
