@@ -277,6 +277,13 @@ static const struct conf_item items[] = {
 	     "inet:port@address, inet6:port@address or unix:path.\n"
 	     "Without any it is not started."),
 	TIME(milter, timeout, "2h", 10, 24 * HOUR, "The longest silence of the MTA."),
+	BOOL(milter, filter, "yes",
+	     "The scripts of recipients are asked before the MTA takes a message, so that the\n"
+	     "client is told where all of them refuse it; see\n.Xr popstore-milter 8 ."),
+	TIME(milter, filter_timeout, "10s", 1, 4 * MINUTE,
+	     "The longest time that the scripts of one message may take, with the wait for their\n"
+	     "turn; what takes longer lets the message pass.\n"
+	     "The MTA has to wait longer than this."),
 
 	LISTEN(poppassd, "Where users change their passwords by the poppassd protocol (port 106); see\n.Ic lmtp .\n"
 	       "Without TLS only clients that\n.Ic plaintext_without_tls\nlets send passwords are served."),

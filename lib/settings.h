@@ -81,6 +81,8 @@ struct settings {
 	struct {
 		struct conf_list listen; /* libmilter form: inet:port@host, unix:path */
 		uint64_t timeout_s;
+		bool filter; /* scripts are asked before the message is taken */
+		uint64_t filter_timeout_s;
 	} milter;
 	struct {
 		struct conf_list listen, tls_listen, proxy_networks;

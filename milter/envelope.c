@@ -38,10 +38,19 @@ struct str envelope_address(const char *word)
 	return address_path(&rest, &path) && rest.n == 0 ? path : all;
 }
 
-void envelope_reply(const struct verdict *v, struct envelope_reply *out)
+static void put_text(const char *text, struct envelope_reply *out)
 {
 	size_t n = 0;
 
+	for (const char *c = text; *c != '\0' && n + 2 < sizeof out->text; c++) {
+		out->text[n++] = *c;
+		if (*c == '%')
+			out->text[n++] = '%';
+	}
+}
+
+void envelope_reply(const struct verdict *v, struct envelope_reply *out)
+{
 	*out = (struct envelope_reply){.action = ENVELOPE_CONTINUE};
 	if (verdict_accepts(v) || v->code == VERDICT_NOT_OURS)
 		return;
@@ -49,9 +58,12 @@ void envelope_reply(const struct verdict *v, struct envelope_reply *out)
 	out->action = v->smtp < 500 ? ENVELOPE_TEMPFAIL : ENVELOPE_REJECT;
 	snprintf(out->code, sizeof out->code, "%u", v->smtp % 1000);
 	snprintf(out->dsn, sizeof out->dsn, "%s", v->dsn);
-	for (const char *c = v->text; *c != '\0' && n + 2 < sizeof out->text; c++) {
-		out->text[n++] = *c;
-		if (*c == '%')
-			out->text[n++] = '%';
-	}
+	put_text(v->text, out);
+}
+
+void envelope_refuse(const char *text, struct envelope_reply *out)
+{
+	*out = (struct envelope_reply){
+		.action = ENVELOPE_REJECT, .code = "550", .dsn = "5.7.1"};
+	put_text(text, out);
 }

@@ -20,11 +20,13 @@ enum envelope_action {
 	ENVELOPE_REJECT,
 };
 
+enum { ENVELOPE_TEXT = 900 }; /* libmilter takes 980 octets */
+
 struct envelope_reply {
 	enum envelope_action action;
-	char code[4];   /* "550"; "" with ENVELOPE_CONTINUE */
-	char dsn[10];   /* "5.1.1" */
-	char text[240]; /* '%' doubled: libmilter's MTAs take it for a format */
+	char code[4];             /* "550"; "" with ENVELOPE_CONTINUE */
+	char dsn[10];             /* "5.1.1" */
+	char text[ENVELOPE_TEXT]; /* '%' doubled: libmilter's MTAs take it for a format */
 };
 
 /* The size announced by MAIL FROM; 0 when there is none, UINT64_MAX when it has
@@ -35,5 +37,7 @@ uint64_t envelope_size(char *const *words);
 struct str envelope_address(const char *word);
 
 void envelope_reply(const struct verdict *v, struct envelope_reply *out);
+/* "550 5.7.1", in the words of a script, which are one line of ASCII. */
+void envelope_refuse(const char *text, struct envelope_reply *out);
 
 #endif

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: ISC
 """popstore-milter, asked by OpenDKIM's miltertest and, where its text or a broken packet
-matters, by a client of our own.  That it agrees with the others on who may get what is in
+matters, by a client of our own.  What scripts do is in test_milter_filter.py, that it agrees with the others on who may get what is in
 test_verdict.py, that Sendmail and Postfix understand it in test_mta.py."""
 
 import concurrent.futures
@@ -16,9 +16,9 @@ from lib.asking import Milter
 from lib.daemon import Daemon
 from lib.wire import DEADLINE, Wire, wait_listening
 
-# What we have no use for (libmilter's SMFIP_*): connect, helo, body, headers, end of
-# header, unknown commands, DATA.
-LEFT_OUT = 0x01 | 0x02 | 0x10 | 0x20 | 0x40 | 0x100 | 0x200
+# What we have no use for (libmilter's SMFIP_*): connect, helo, end of header, unknown
+# commands.
+LEFT_OUT = 0x01 | 0x02 | 0x40 | 0x100
 
 # ---- by miltertest -------------------------------------------------------------------
 
@@ -82,18 +82,19 @@ def test_one_refusal_does_not_touch_the_others(miltertest, site, account):
         rcpt("<{account}>", SMFIR_CONTINUE)
         rcpt("<{off}>", SMFIR_REPLYCODE)
         rcpt("<x@elsewhere.test>", SMFIR_CONTINUE)
-        mt.eom(conn)
-        expect("end", SMFIR_CONTINUE)
+        mt.data(conn)
+        expect("DATA", SMFIR_ACCEPT)
     """)
 
 
-def test_nothing_but_mail_and_rcpt_is_asked_for(miltertest):
+def test_nothing_but_envelope_and_text_is_asked_for(miltertest):
     miltertest("""
-        for _, option in pairs({SMFIP_NOCONNECT, SMFIP_NOHELO, SMFIP_NOBODY, SMFIP_NOHDRS,
-                                SMFIP_NOEOH, SMFIP_NODATA, SMFIP_NOUNKNOWN}) do
+        for _, option in pairs({SMFIP_NOCONNECT, SMFIP_NOHELO, SMFIP_NOEOH,
+                                SMFIP_NOUNKNOWN}) do
                 if not mt.test_option(conn, option) then fail("asks for too much") end
         end
-        for _, option in pairs({SMFIP_NOMAIL, SMFIP_NORCPT}) do
+        for _, option in pairs({SMFIP_NOMAIL, SMFIP_NORCPT, SMFIP_NODATA, SMFIP_NOBODY,
+                                SMFIP_NOHDRS}) do
                 if mt.test_option(conn, option) then fail("asks for too little") end
         end
         for _, action in pairs({SMFIF_ADDHDRS, SMFIF_CHGBODY, SMFIF_ADDRCPT, SMFIF_DELRCPT,
@@ -116,8 +117,8 @@ def test_the_size_belongs_to_one_transaction(miltertest, site):
         mt.abort(conn)
         mail("SIZE=10000")
         rcpt("<{small}>", SMFIR_CONTINUE)
-        mt.eom(conn)
-        expect("end", SMFIR_CONTINUE)
+        mt.data(conn)
+        expect("DATA", SMFIR_ACCEPT)
         mail()
         rcpt("<{small}>", SMFIR_CONTINUE)
     """)
@@ -152,12 +153,9 @@ def test_only_what_the_mta_offers_is_used(site, account, version, steps):
         assert milter.mail() == "continue"
         assert milter.rcpt(f"<nobody-{account}>")[:4] == "550 "
         assert milter.rcpt(f"<{account}>") == "continue"
-        for command, data, bit in ((b"T", b"", 0x200), (b"L", b"Subject\0x\0", 0x20),
-                                   (b"N", b"", 0x40), (b"B", b"Hello.\r\n", 0x10)):
-            if not milter.steps & bit and not (command == b"T" and version < 4):
-                milter.send(command, data)
-                assert milter.answer() == "continue"
-        assert milter.end_of_message() == "continue"
+        # Nobody has a script: nothing more is wanted of the message.
+        answer, steps = milter.message(b"Subject: x\r\n\r\nHello.\r\n")
+        assert (answer, len(steps)) == ("accept", 1)
 
 
 def test_nothing_is_left_of_an_aborted_transaction(site, account):

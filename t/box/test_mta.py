@@ -291,6 +291,66 @@ def test_several_messages_in_one_session(mx, mta):
     pop3.quit()
 
 
+def refusing(mx, text):
+    """An account that gets nothing but what is called "welcome"."""
+    name = mx.new_account("refuses")
+    mx.ctl("sieve", "put", name, "main", "-", stdin=(
+        f'require "reject"; if not header "subject" "welcome" {{ reject "{text}"; }}\n'))
+    mx.ctl("sieve", "activate", name, "main")
+    return name
+
+
+def test_a_script_refuses_while_the_client_is_there(mx, mta):
+    """Where the MTA asks by milter; elsewhere it takes the message, and tells the sender."""
+    text = "100% unwanted, by more than one rule"
+    name, other, sender = refusing(mx, text), refusing(mx, "no"), mx.new_account("sender")
+    for content in (unique(), unique(HARD_BODY), unique((b"x" * 70 + b"\r\n") * 3000)):
+        with mta.smtp() as smtp:
+            smtp.ehlo()
+            smtp.mail(sender)
+            answers = [smtp.rcpt(r)[0] for r in (name, "nobody@example.org", other)]
+            assert answers == [250, 550, 250]
+            code, said = smtp.data(content)
+        if mta.early == "milter":
+            assert (code, said.decode()) == (550, f"5.7.1 {text}")
+            assert not mta.queue()
+        else:
+            assert code == 250
+            mta.wait_queue_empty()
+            bounces = fetch_all(mx, sender, delete=True)
+            assert bounces and any(text.encode() in b for b in bounces)
+    mta.wait_queue_empty()
+    assert fetch_all(mx, name) + fetch_all(mx, other) + fetch_all(mx, sender) == []
+
+
+def test_in_one_session_a_script_refuses_what_it_has_to(mx, mta):
+    """With messages between that nobody has a script for, of which a milter is told nothing
+    after DATA."""
+    name, plain, sender = refusing(mx, "no"), mx.new_account("plain"), mx.new_account("sender")
+    refused = 550 if mta.early == "milter" else 250
+    with mta.smtp() as smtp:
+        smtp.ehlo()
+        for rcpt, content, expected in ((plain, unique(), 250), (name, unique(), refused),
+                                        (plain, unique(), 250), (name, message("welcome"), 250),
+                                        (name, unique(), refused), (plain, unique(), 250)):
+            smtp.mail(sender)
+            assert smtp.rcpt(rcpt)[0] == 250
+            assert smtp.data(content)[0] == expected
+    mta.wait_queue_empty()
+    assert (len(fetch_all(mx, name)), len(fetch_all(mx, plain))) == (1, 3)
+
+
+def test_what_only_some_refuse_is_taken(mx, mta):
+    """The sender hears of the others from the MTA (sieve.refused)."""
+    name, plain, sender = refusing(mx, "not for me"), mx.new_account("plain"), mx.new_account("sender")
+    assert {c for c, _ in mta.send([name, plain], unique(), sender=sender).values()} == {250}
+    mta.wait_queue_empty()
+    (bounce,) = fetch_all(mx, sender)
+    assert b"5.7.1" in bounce and b"not for me" in bounce and name.encode() in bounce
+    assert plain.encode() not in bounce
+    assert (fetch_all(mx, name), len(fetch_all(mx, plain))) == ([], 1)
+
+
 def test_the_mta_has_no_complaint(mx, mta):
     """After all that: no setting it does not know, a protocol error of ours."""
     assert mta.warnings() == []
@@ -306,9 +366,12 @@ def test_mail_waits_while_the_store_is_down(mx, mta):
         assert smtp.rcpt(name)[0] == 250
         mx.stop()
         try:
-            answer = smtp.data(content)
-            # A milter is asked at the end of the message as well, and the table of
-            # forwardings then only; a policy daemon has agreed.
+            try:
+                answer = smtp.data(content)
+            except smtplib.SMTPDataError as refused:
+                answer = refused.args
+            # A milter is asked at DATA and at the end of the message as well, and the table
+            # of forwardings then only; a policy daemon has agreed.
             assert answer[0] == 250 or mta.early != "policy" and answer[0] // 100 == 4
             if answer[0] == 250:
                 assert mta.queue()
@@ -324,6 +387,41 @@ def test_mail_waits_while_the_store_is_down(mx, mta):
     assert mta.send([name], unique())[name][0] == 250
     mta.wait_queue_empty()
     assert len(fetch_all(mx, name)) == len(messages) + 1
+
+
+@pytest.mark.parametrize("program", ("postfix", "sendmail"))
+def test_a_filter_that_comes_after_ours_gets_the_message(make_site, program):
+    """Also where ours wants nothing more of it: the second one is another popstore-milter,
+    for whose site the same name has a script."""
+    place.need_root("Postfix and Sendmail change users")
+    sockets = place.scratch("milter", "/run")
+    first, second = make_site(), make_site(lmtp=None, pop3=None, policy=None, socketmap=None)
+    if program == "sendmail":
+        first.conf["milter"]["listen"] = [f"unix:{sockets}/milter"]
+        first.write_conf()
+    name = first.new_account("two")
+    second.add(name)
+    for site in (first, second):
+        site.start()
+    after = f"inet:{second.milter}" if program == "postfix" else second.milter_conf
+    mta = (Postfix(first, "milter", extra=f"smtpd_milters = $popstore_milter, {after}\n")
+           if program == "postfix" else
+           Sendmail(first, extra=f"INPUT_MAIL_FILTER(`second', `S={after}, F=T')dnl\n"))
+    try:
+        mta.start()
+        assert mta.send([name], unique())[name][0] == 250
+        second.ctl("sieve", "put", name, "main", "-", stdin='require "reject"; reject "second";')
+        second.ctl("sieve", "activate", name, "main")
+        with mta.smtp() as smtp:
+            smtp.ehlo()
+            smtp.mail("sender@example.com")
+            assert smtp.rcpt(name)[0] == 250
+            assert smtp.data(unique()) == (550, b"5.7.1 second")
+        mta.wait_queue_empty()
+        assert len(fetch_all(first, name)) == 1
+    finally:
+        mta.stop()
+        place.discard(sockets)
 
 
 def test_the_single_copy_depends_on_the_recipient_limit(make_site):

@@ -63,6 +63,8 @@ class Milter(_Asking):
     """What the filter asked not to be sent is in `steps`, as libmilter's SMFIP_*."""
 
     ALL_ACTIONS, ALL_STEPS = 0x1ff, 0x1fffff
+    NO_BODY, NO_HEADERS, NO_DATA, LEADING_BLANK = 0x10, 0x20, 0x200, 0x100000
+    CHUNK = 65535
     ANSWERS = {b"c": "continue", b"r": "reject", b"t": "tempfail", b"a": "accept",
                b"d": "discard"}
 
@@ -104,6 +106,52 @@ class Milter(_Asking):
     def macros(self, command, **values):
         pairs = [x for k, v in values.items() for x in (k, v)]
         self.send(b"D", command + b"".join(x.encode() + b"\0" for x in pairs))
+
+    def data(self):
+        self.send(b"T")
+        return self.answer()
+
+    def header(self, name, value):
+        self.send(b"L", name + b"\0" + value + b"\0")
+        return self.answer()
+
+    def body(self, octets):
+        self.send(b"B", octets)
+        return self.answer()
+
+    def _fields(self, header):
+        """Pairs, as MTAs hand them over: lines parted by LF, and the blank behind the colon
+        only to who asked for it."""
+        fields = []
+        for line in header.split(b"\r\n"):
+            if line[:1] in (b" ", b"\t"):
+                fields[-1][1] += b"\n" + line
+            else:
+                name, _, value = line.partition(b":")
+                if not self.steps & self.LEADING_BLANK and value[:1] == b" ":
+                    value = value[1:]
+                fields.append([name, value])
+        return fields
+
+    def message(self, content):
+        """All of it after RCPT TO, until something else than "continue" is said: the answer,
+        and the steps that were gone through, as "TLLB" or "TLLBE"."""
+        header, _, body = content.partition(b"\r\n\r\n")
+        chunks = [body[i:i + self.CHUNK] for i in range(0, len(body), self.CHUNK)]
+        steps = [] if self.steps & self.NO_DATA or self.version < 4 else [(self.data,)]
+        if not self.steps & self.NO_HEADERS:
+            steps += [(self.header, *field) for field in self._fields(header)]
+        if not self.steps & self.NO_BODY:
+            steps += [(self.body, chunk) for chunk in chunks]
+        steps.append((self.end_of_message,))
+        letters = {"data": "T", "header": "L", "body": "B", "end_of_message": "E"}
+        gone = ""
+        for step, *args in steps:
+            gone += letters[step.__name__]
+            answer = step(*args)
+            if answer != "continue":
+                break
+        return answer, gone
 
     def end_of_message(self):
         self.send(b"E")

@@ -282,8 +282,8 @@ def sendmail_tree():
 class Sendmail(Mta):
     early = "milter"
 
-    def __init__(self, site, relay=Recorder, auth=False):
-        self.auth = auth
+    def __init__(self, site, relay=Recorder, auth=False, extra=""):
+        self.auth, self.extra = auth, extra
         # Sendmail refuses Unix sockets below a directory that all may write, as /tmp.
         self.dir = place.scratch("sendmail", "/run")
         self.address = f"127.0.0.1:{free_port()}"
@@ -303,7 +303,7 @@ class Sendmail(Mta):
 define(`SMART_HOST', `[{self.outside.host}]')dnl
 define(`RELAY_MAILER_ARGS', `TCP $h {self.outside.port}')dnl"""})
         mc.write_text(text.replace("MAILER(`smtp')dnl", self._configure_auth()
-                                   + "MAILER(`smtp')dnl"), encoding="utf-8")
+                                   + self.extra + "MAILER(`smtp')dnl"), encoding="utf-8")
         made = subprocess.run([tree / "usr/bin/m4", f"-D_CF_DIR_={cf}/", cf / "m4/cf.m4", mc],
                               check=True, capture_output=True)
         assert made.stderr == b"", made.stderr.decode()

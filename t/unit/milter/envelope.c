@@ -118,9 +118,34 @@ static void a_long_text_is_cut(void **state)
 	}
 }
 
+static void a_script_says_why(void **state)
+{
+	static const char *const rows[][2] = {
+		{"no", "no"},
+		{"100% %s", "100%% %%s"},
+	};
+	char text[401];
+	struct envelope_reply r;
+
+	(void)state;
+	for (size_t i = 0; i < countof(rows); i++) {
+		envelope_refuse(rows[i][0], &r);
+		assert_int_equal(r.action, ENVELOPE_REJECT);
+		assert_string_equal(r.code, "550");
+		assert_string_equal(r.dsn, "5.7.1");
+		assert_string_equal(r.text, rows[i][1]);
+	}
+	/* All that a script may say (filter/filter.h). */
+	memset(text, '%', sizeof text - 1);
+	text[sizeof text - 1] = '\0';
+	envelope_refuse(text, &r);
+	assert_int_equal(strlen(r.text), 2 * strlen(text));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_script_says_why),
 		cmocka_unit_test(the_announced_size_is_found),
 		cmocka_unit_test(the_address_loses_its_brackets),
 		cmocka_unit_test(verdicts_become_replies),
