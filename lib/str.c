@@ -330,6 +330,20 @@ bool str_has_control(struct str s)
 	return false;
 }
 
+bool str_has_line_end(struct str s)
+{
+	for (size_t i = 0; i + 1 < s.n; i++) {
+		const unsigned char *p = (const unsigned char *)s.p + i;
+
+		if (p[0] == 0xc2 && p[1] < 0xa0)
+			return true;
+		if (i + 2 < s.n && p[0] == 0xe2 && p[1] == 0x80 &&
+		    (p[2] == 0xa8 || p[2] == 0xa9))
+			return true;
+	}
+	return false;
+}
+
 bool str_is_utf8(struct str s)
 {
 	while (s.n > 0) {

@@ -62,6 +62,8 @@ bool str_size(struct str s, uint64_t *out) MUST_USE;
 bool str_is_utf8(struct str s);
 /* An octet below 0x20, or DEL: none of these stands within a line of text. */
 bool str_has_control(struct str s);
+/* A C1 control, a line or a paragraph separator, in UTF-8: the same. */
+bool str_has_line_end(struct str s);
 
 /* `*` matches any run, `?` one byte; ASCII case folded; linear in practice
  * (two pointers, no recursion). */

@@ -66,27 +66,12 @@ static void place_of(const struct name *name, const char *id, struct place *out)
 	name_place("accounts", name, leaf, out);
 }
 
-/* has_line_end - a C1 control, a line or a paragraph separator: no line of text holds it */
-static bool has_line_end(struct str s)
-{
-	for (size_t i = 0; i + 1 < s.n; i++) {
-		const unsigned char *p = (const unsigned char *)s.p + i;
-
-		if (p[0] == 0xc2 && p[1] < 0xa0)
-			return true;
-		if (i + 2 < s.n && p[0] == 0xe2 && p[1] == 0x80 &&
-		    (p[2] == 0xa8 || p[2] == 0xa9))
-			return true;
-	}
-	return false;
-}
-
 int script_check_name(struct str name, struct err *e)
 {
 	if (name.n == 0 || name.n > SCRIPT_NAME_MAX)
 		return err_set(e, ERR_PERM, "5.5.4", "a script's name has 1 to %d octets",
 			       SCRIPT_NAME_MAX);
-	if (!str_is_utf8(name) || str_has_control(name) || has_line_end(name))
+	if (!str_is_utf8(name) || str_has_control(name) || str_has_line_end(name))
 		return err_set(e, ERR_PERM, "5.5.4",
 			       "a script's name is UTF-8 without control characters");
 	return 0;
