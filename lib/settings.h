@@ -70,6 +70,7 @@ struct settings {
 	} pop3;
 	struct {
 		uint64_t max_scripts, max_script_size; /* of an account */
+		uint64_t max_folders;                  /* the same */
 		struct conf_list before, after;        /* files of the site */
 		char *default_script;                  /* "" = none */
 		int refused;                           /* enum settings_refused */

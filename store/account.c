@@ -3,6 +3,7 @@
 
 #include "lib/conn.h"
 #include "store/domain.h"
+#include "store/folder.h"
 #include "store/forwarding.h"
 #include "store/id.h"
 #include "store/maildrop.h"
@@ -95,10 +96,27 @@ void account_print(const struct account *a, struct record_writer *w)
 	record_put(w, "group", str_of(a->group));
 	if (a->script[0] != '\0')
 		record_put(w, "script", str_of(a->script));
+	if (a->folders)
+		record_put(w, "folders", STR("yes"));
+	if (a->folder_of != 0)
+		record_put(w, "folder-of", str_of(id_print(a->folder_of).c));
 }
 
 /* What a profile has, in the order of `keys`; a value that is missing is empty. */
-enum { NAME, UID, CREATED, FLAGS, QUOTA, OVERDRAFT, OWNER, GROUP, SCRIPT, N_KEYS };
+enum {
+	NAME,
+	UID,
+	CREATED,
+	FLAGS,
+	QUOTA,
+	OVERDRAFT,
+	OWNER,
+	GROUP,
+	SCRIPT,
+	FOLDERS,
+	FOLDER_OF,
+	N_KEYS
+};
 
 static const struct str keys[N_KEYS] = {
 	/* clang-format off */
@@ -106,7 +124,8 @@ static const struct str keys[N_KEYS] = {
 	[CREATED] = STR_INIT("created"), [FLAGS] = STR_INIT("flags"),
 	[QUOTA] = STR_INIT("quota"),     [OVERDRAFT] = STR_INIT("overdraft"),
 	[OWNER] = STR_INIT("owner"),     [GROUP] = STR_INIT("group"),
-	[SCRIPT] = STR_INIT("script"),
+	[SCRIPT] = STR_INIT("script"),   [FOLDERS] = STR_INIT("folders"),
+	[FOLDER_OF] = STR_INIT("folder-of"),
 	/* clang-format on */
 };
 
@@ -182,6 +201,15 @@ static bool take_script(struct str value, char out[SCRIPT_ID_DIGITS + 1])
 	return true;
 }
 
+/* take_folders - a folder says whose it is, and nobody else does */
+static bool take_folders(const struct str v[N_KEYS], struct account *out)
+{
+	out->folders = str_eq(v[FOLDERS], STR("yes"));
+	if (!name_is_folder(&out->name))
+		return v[FOLDER_OF].n == 0;
+	return id_parse(v[FOLDER_OF], &out->folder_of) && out->folder_of != 0;
+}
+
 bool account_parse(struct str text, const struct name *name, struct account *out)
 {
 	struct str v[N_KEYS] = {0};
@@ -193,7 +221,7 @@ bool account_parse(struct str text, const struct name *name, struct account *out
 	       strcmp(stored_name, name->s) == 0 && id_parse(v[UID], &out->uid) &&
 	       take(v[OWNER], out->owner, sizeof out->owner) &&
 	       take(v[GROUP], out->group, sizeof out->group) &&
-	       take_script(v[SCRIPT], out->script) &&
+	       take_script(v[SCRIPT], out->script) && take_folders(v, out) &&
 	       str_u64(v[CREATED], &out->created_ms) &&
 	       take_flags(v[FLAGS], &out->flags) && take_quota(v[QUOTA], &out->quota) &&
 	       str_u64(v[OVERDRAFT], &out->overdraft);
@@ -337,6 +365,7 @@ int account_template(struct store *s, const struct name *name, struct account *o
 		*out = (struct account){.quota = QUOTA_NONE};
 	out->name = *name;
 	out->owner[0] = out->script[0] = '\0';
+	out->folders = false;
 	return 0;
 }
 
@@ -399,9 +428,7 @@ int account_put(struct store *s, const struct account *a, int how, bool *existed
 	return rc;
 }
 
-/* make_lease - now, so that no login needs an inode of a disk that has no more.  Where it
- * fails the first login makes it. */
-static void make_lease(struct store *s, const struct name *name)
+void account_make_lease(struct store *s, const struct name *name)
 {
 	struct storage_lease *lease = NULL;
 	struct place session;
@@ -426,7 +453,7 @@ int account_create_locked(struct store *s, struct account *a, bool batch, struct
 		return -1;
 	if (existed)
 		return exists_already(a, e);
-	make_lease(s, &a->name);
+	account_make_lease(s, &a->name);
 	return 0;
 }
 
@@ -470,6 +497,8 @@ int account_update(struct store *s, const struct account *a, struct err *e)
 	rc = account_find_same(s, a, &old, e);
 	/* It may have been chosen since the caller looked. */
 	memcpy(is.script, old.script, sizeof is.script);
+	is.folders = is.folders || old.folders;
+	is.folder_of = old.folder_of;
 	if (rc == 0)
 		rc = account_put(s, &is, STORAGE_DURABLE, NULL, e);
 	storage_file_close(&lock);
@@ -479,7 +508,14 @@ int account_update(struct store *s, const struct account *a, struct err *e)
 int account_usage(struct store *s, const struct account *a, struct account_usage *out,
 		  struct err *e)
 {
-	return maildrop_totals(s, a, &out->messages, &out->octets, e);
+	struct account_usage folders;
+
+	if (maildrop_totals(s, a, &out->messages, &out->octets, e) < 0 ||
+	    folder_usage(s, a, &folders, e) < 0)
+		return -1;
+	out->messages += folders.messages;
+	out->octets += folders.octets;
+	return 0;
 }
 
 /* ---- all of them ---------------------------------------------------------------------------- */
@@ -497,6 +533,8 @@ static int walk_one(const struct name *name, bool *more, void *ctx, struct err *
 	struct account a;
 	bool found;
 
+	if (name_is_folder(name))
+		return 0;
 	if (account_find(w->s, name, &a, &found, e) < 0) {
 		if (w->bad == NULL)
 			return -1;

@@ -44,7 +44,9 @@ struct account {
 	char owner[128];    /* free text */
 	char group[64];     /* management group, "" = world */
 	char script[SCRIPT_ID_DIGITS +
-		    1]; /* the active one (store/script.h), "" = none */
+		    1];     /* the active one (store/script.h), "" = none */
+	bool folders;       /* it may have folders (store/folder.h) */
+	uint64_t folder_of; /* it is one, of the account with this uid; 0: it is none */
 };
 
 struct account_usage {
@@ -68,7 +70,8 @@ int account_template(struct store *s, const struct name *name, struct account *o
  * store_sync_batch() only: for adding thousands. */
 int account_create(struct store *s, struct account *a, bool batch, struct err *e);
 int store_sync_batch(struct store *s, struct err *e);
-/* ERR_PERM when this incarnation (a->uid) is gone.  Which script is active stays as it is. */
+/* ERR_PERM when this incarnation (a->uid) is gone.  Which script is active stays as it is, and
+ * whether it has folders. */
 int account_update(struct store *s, const struct account *a, struct err *e);
 /* Removes the account and lets go of every message.  ERR_TEMP while a POP3 session
  * holds the maildrop.  Once its profile is `deleted` it is gone, durably, whatever
@@ -77,12 +80,12 @@ int account_delete(struct store *s, const struct name *name, struct err *e);
 /* The same for one whose profile is damaged or lost.  Where its maildrop does not say which
  * messages it has, all of the store are looked at. */
 int account_delete_damaged(struct store *s, const struct name *name, struct err *e);
-/* What the maildrop holds: one read of its tail. */
+/* What the maildrop holds, and its folders: a read of the tail of each. */
 int account_usage(struct store *s, const struct account *a, struct account_usage *out,
 		  struct err *e);
 
 /* Every account whose name matches the glob `pattern`, in no order, `default`
- * ones included; `each` returns false to stop. */
+ * ones included, folders not; `each` returns false to stop. */
 int account_each(struct store *s, struct str pattern,
 		 bool (*each)(const struct account *a, void *ctx), void *ctx,
 		 struct err *e);

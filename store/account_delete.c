@@ -2,6 +2,7 @@
 #include "store/account_int.h"
 
 #include "store/account_mend.h"
+#include "store/folder.h"
 #include "store/maildrop_int.h"
 #include "store/record.h"
 #include "store/script.h"
@@ -127,15 +128,27 @@ static int remove_rest_unlocked(struct store *s, const struct name *name, struct
 	return rc;
 }
 
-/* let_go - of its messages, now that it is durably gone (P4), and then of its directory */
+/* What is deleted with an account. */
+struct ending {
+	struct store *s;
+	bool search, locked;
+};
+
+static int end_folder(const struct name *folder, void *ctx, struct err *e);
+
+/* let_go - of its messages, now that it is durably gone (P4), and then of its directory.  Its
+ * folders go first: as long as it has any, its mark says that they are to go. */
 static int let_go(struct store *s, const struct name *name, bool search, bool locked,
 		  struct err *e)
 {
 	struct account a = {.name = *name};
+	struct ending x = {s, search, locked};
 	bool copy;
 
 	if (account_deleted_is_copy(s, name, &copy, e) < 0 ||
 	    account_deleted_uid(s, name, &a.uid, e) < 0 ||
+	    (!copy && !name_is_folder(name) &&
+	     folder_each(s, name, end_folder, &x, e) < 0) ||
 	    (!copy && release(s, &a, search, locked, e) < 0) ||
 	    (locked ? remove_rest(s, name, e) : remove_rest_unlocked(s, name, e)) < 0)
 		return err_add(e,
@@ -199,6 +212,50 @@ static int mark(struct store *s, const struct name *name, struct err *e)
 	return found ? rename_profile(s, name, e) : put_mark(s, name, e);
 }
 
+static int in_use(const struct name *name, struct err *e)
+{
+	return err_set(e, ERR_TEMP, "4.2.1",
+		       "%s is in use by a POP3 session; try again when it has ended",
+		       name->s);
+}
+
+/* end_folder - of an account whose deletion is marked: nobody can make one any more, or log
+ * in to it.  A deletion of the folder itself may have been stopped before. */
+static int end_folder(const struct name *folder, void *ctx, struct err *e)
+{
+	struct ending *x = ctx;
+	struct storage_lease *lease;
+	enum account_standing standing;
+	int rc;
+
+	if (take_lease(x->s, folder, &lease, e) < 0)
+		return e->sys == ENOENT ? 0 : -1; /* it has just gone */
+	if (lease == NULL)
+		return in_use(folder, e);
+	rc = account_standing(x->s, folder, &standing, e);
+	if (rc == 0 && standing != ACCOUNT_DELETED && standing != ACCOUNT_NOWHERE)
+		rc = mark(x->s, folder, e);
+	if (rc == 0 && standing != ACCOUNT_NOWHERE)
+		rc = let_go(x->s, folder, x->search, x->locked, e);
+	storage_lease_drop(&lease);
+	return rc;
+}
+
+/* has_session - asked before the mark: a deletion that then finds a session in a folder has
+ * to be ended later */
+static int has_session(const struct name *folder, void *ctx, struct err *e)
+{
+	struct store *s = ctx;
+	struct storage_lease *lease;
+
+	if (take_lease(s, folder, &lease, e) < 0)
+		return e->sys == ENOENT ? 0 : -1;
+	if (lease == NULL)
+		return in_use(folder, e);
+	storage_lease_drop(&lease);
+	return 0;
+}
+
 /* take_away - the lease stays with the caller until the rest is gone */
 static int take_away(struct store *s, const struct name *name, bool damaged_too,
 		     struct storage_lease **lease, struct err *e)
@@ -216,10 +273,9 @@ static int take_away(struct store *s, const struct name *name, bool damaged_too,
 	if (take_lease(s, name, lease, e) < 0)
 		return -1;
 	if (*lease == NULL)
-		return err_set(
-			e, ERR_TEMP, "4.2.1",
-			"%s is in use by a POP3 session; try again when it has ended",
-			name->s);
+		return in_use(name, e);
+	if (!name_is_folder(name) && folder_each(s, name, has_session, s, e) < 0)
+		return -1;
 	return mark(s, name, e);
 }
 

@@ -33,6 +33,9 @@ void account_print(const struct account *a, struct record_writer *w);
 /* storage_put() of it, with its flags. */
 int account_put(struct store *s, const struct account *a, int how, bool *existed,
 		struct err *e);
+/* Of a new one, so that no login needs an inode of a disk that has no more.  Where it fails
+ * the first login makes it. */
+void account_make_lease(struct store *s, const struct name *name);
 /* account_find() that takes a lost profile for no account. */
 int account_read(struct store *s, const struct name *name, struct account *out,
 		 bool *found, struct err *e);

@@ -3,6 +3,7 @@
 
 #include "store/account_int.h"
 #include "store/domain.h"
+#include "store/folder.h"
 #include "store/forwarding.h"
 #include "store/id.h"
 #include "store/maildrop.h"
@@ -19,6 +20,7 @@ struct mending {
 	const struct name *name;
 	uint64_t slot_uid; /* for which a message is held; 0: none known */
 	uint64_t others;   /* the uid of the account whose profile stands there, or 0 */
+	bool dir;          /* there is a directory */
 	struct buf text;   /* what stands there as profile */
 	struct account a;  /* what it becomes */
 	enum account_mended *how;
@@ -187,17 +189,46 @@ static int find_uid(struct mending *m, uint64_t line_uid, struct err *e)
 
 /* ---- in parts ------------------------------------------------------------------------------ */
 
-/* settings - of the template, which has none but the defaults */
-static int settings(struct mending *m, struct err *e)
+/* take_folder_of - whose folder it is says the account, if it is there, or else its own line */
+static int take_folder_of(struct store *s, struct str text, struct account *a,
+			  struct err *e)
+{
+	struct name name = name_account(&a->name);
+	struct account with = *a, whose;
+	struct err damaged;
+	bool found;
+
+	if (account_find(s, &name, &whose, &found, &damaged) == 0 && found) {
+		a->folder_of = whose.uid;
+		return 0;
+	}
+	with.folder_of = 1;
+	if (!take_line(text, "folder-of", &with))
+		return err_set(e, ERR_TEMP, "4.3.0",
+			       "there is no account %s that %s would be a folder of",
+			       name.s, a->name.s);
+	a->folder_of = with.folder_of;
+	return 0;
+}
+
+/* settings - of the template, which has none but the defaults, as has a folder */
+static int settings(struct mending *m, struct str text, struct err *e)
 {
 	struct account a = {.name = *m->name, .quota = QUOTA_NONE};
 	struct domain d;
+	uint64_t uid;
 
+	if (name_is_folder(m->name)) {
+		m->a = a;
+		return take_folder_of(m->s, text, &m->a, e);
+	}
 	if (account_is_template(&a)) {
 		m->a = a;
 		return domain_get(m->s, m->name, &d, e);
 	}
-	return account_template(m->s, m->name, &m->a, e);
+	if (account_template(m->s, m->name, &m->a, e) < 0)
+		return -1;
+	return folder_any(m->s, m->name, &m->a.folders, &uid, e);
 }
 
 /* take_script - a line that is written only where there is an active one.  Without it none
@@ -229,10 +260,13 @@ static int from_parts(struct mending *m, struct str text, struct err *e)
 	struct account uid = {.name = *m->name, .quota = QUOTA_NONE};
 	bool flags, created, anothers;
 
-	if (settings(m, e) < 0 || is_anothers(m->s, m->name, text, &anothers, e) < 0)
+	if (is_anothers(m->s, m->name, text, &anothers, e) < 0)
 		return -1;
 	if (anothers)
 		text.n = 0;
+	if (settings(m, text, e) < 0)
+		return -1;
+	uid.folder_of = m->a.folder_of;
 	m->a.uid = 0;
 	take_lines(m, text, &flags, &created);
 	take_line(text, "uid", &uid);
@@ -241,10 +275,13 @@ static int from_parts(struct mending *m, struct str text, struct err *e)
 	if (!created)
 		m->a.created_ms = id_unix_ms(m->a.uid);
 	*m->how = ACCOUNT_IN_PART;
-	if (!flags && !account_is_template(&m->a)) {
+	if (!flags && !account_is_template(&m->a) && !name_is_folder(m->name)) {
 		m->a.flags |= ACCOUNT_DISUSER;
 		*m->how = ACCOUNT_LOCKED;
 	}
+	/* With its directory its maildrop was lost: as in make_again(). */
+	if (!m->dir && maildrop_begin_rebuilt(m->s, &m->a, e) < 0)
+		return -1;
 	return account_put(m->s, &m->a, STORAGE_DURABLE, NULL, e);
 }
 
@@ -317,12 +354,16 @@ static int mend_text(struct mending *m, struct err *e)
 	return from_parts(m, buf_str(&m->text), e);
 }
 
-/* hint_of_scripts - what only had scripts is known by them */
-static int hint_of_scripts(struct mending *m, struct err *e)
+/* hint - what only had scripts or folders is known by them */
+static int hint(struct mending *m, struct err *e)
 {
 	bool any;
 
-	return m->slot_uid != 0 ? 0 : script_uid(m->s, m->name, &m->slot_uid, &any, e);
+	if (m->slot_uid == 0 && script_uid(m->s, m->name, &m->slot_uid, &any, e) < 0)
+		return -1;
+	if (m->slot_uid == 0 && !name_is_folder(m->name))
+		return folder_any(m->s, m->name, &any, &m->slot_uid, e);
+	return 0;
 }
 
 static int mend_locked(struct mending *m, struct err *e)
@@ -330,7 +371,7 @@ static int mend_locked(struct mending *m, struct err *e)
 	enum account_standing standing;
 
 	if (account_standing(m->s, m->name, &standing, e) < 0 ||
-	    hint_of_scripts(m, e) < 0)
+	    account_has(m->s, m->name, NULL, &m->dir, e) < 0 || hint(m, e) < 0)
 		return -1;
 	if (standing != ACCOUNT_LOST && standing != ACCOUNT_DAMAGED)
 		return account_does_not_exist(m->name, e);
@@ -379,13 +420,18 @@ static int check_free(struct store *s, const struct name *name, struct err *e)
 static int make_again(struct store *s, const struct name *name, uint64_t uid,
 		      struct account *out, struct err *e)
 {
-	if (check_free(s, name, e) < 0 || account_template(s, name, out, e) < 0)
+	if (check_free(s, name, e) < 0)
+		return -1;
+	*out = (struct account){.name = *name, .quota = QUOTA_NONE};
+	if (name_is_folder(name) ? take_folder_of(s, STR(""), out, e) < 0
+				 : account_template(s, name, out, e) < 0)
 		return -1;
 	if (uid == 0 || account_is_template(out))
 		return err_set(e, ERR_PERM, "5.1.3", "%s holds no mail", name->s);
 	out->uid = uid;
 	out->created_ms = id_unix_ms(uid);
-	out->flags |= ACCOUNT_DISUSER;
+	if (!name_is_folder(name))
+		out->flags |= ACCOUNT_DISUSER;
 	if (maildrop_begin_rebuilt(s, out, e) < 0)
 		return -1;
 	return account_put(s, out, STORAGE_DURABLE, NULL, e);

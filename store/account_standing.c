@@ -2,6 +2,7 @@
 #include "store/account_mend.h"
 
 #include "store/account_int.h"
+#include "store/folder.h"
 #include "store/maildrop.h"
 #include "store/mend.h"
 #include "store/script.h"
@@ -44,7 +45,7 @@ static int of_profile(struct store *s, const struct name *name, bool holds,
 int account_standing(struct store *s, const struct name *name, enum account_standing *out,
 		     struct err *e)
 {
-	bool dir, profile, deleted, mail, scripts;
+	bool dir, profile, deleted, mail, scripts, folders = false;
 	uint64_t uid;
 
 	*out = ACCOUNT_NOWHERE;
@@ -52,14 +53,16 @@ int account_standing(struct store *s, const struct name *name, enum account_stan
 	    account_has(s, name, "profile", &profile, e) < 0 ||
 	    account_has(s, name, "deleted", &deleted, e) < 0 ||
 	    maildrop_uid(s, name, 0, &uid, &mail, e) < 0 ||
-	    script_uid(s, name, &uid, &scripts, e) < 0)
+	    script_uid(s, name, &uid, &scripts, e) < 0 ||
+	    (!name_is_folder(name) && folder_any(s, name, &folders, &uid, e) < 0))
 		return -1;
 	if (profile)
-		return of_profile(s, name, mail || scripts, out, e);
-	*out = deleted           ? ACCOUNT_DELETED
-	       : mail || scripts ? ACCOUNT_LOST
-	       : dir             ? ACCOUNT_REMNANT
-				 : ACCOUNT_NOWHERE;
+		return of_profile(s, name, mail || scripts || folders, out, e);
+	/* Folders alone are an account, too: it is not to be cleared, or made anew. */
+	*out = deleted                      ? ACCOUNT_DELETED
+	       : mail || scripts || folders ? ACCOUNT_LOST
+	       : dir                        ? ACCOUNT_REMNANT
+					    : ACCOUNT_NOWHERE;
 	return 0;
 }
 

@@ -213,9 +213,9 @@ static void halfway(struct check *c, const struct name *name,
 		remnant(c, name);
 }
 
-/* lost_but_scripts - the profile of an account that never had mail; true if it is made again.
+/* lost_but_more - the profile of an account that never had mail; true if it is made again.
  * It may have been made meanwhile. */
-static bool lost_but_scripts(struct check *c, const struct name *name, struct account *a)
+static bool lost_but_more(struct check *c, const struct name *name, struct account *a)
 {
 	char what[400];
 	struct err e;
@@ -223,8 +223,8 @@ static bool lost_but_scripts(struct check *c, const struct name *name, struct ac
 
 	if (account_find(c->s, name, a, &found, &e) == 0 && found)
 		return false;
-	snprintf(what, sizeof what, "profile of %s is lost, its scripts are not",
-		 name->s);
+	snprintf(what, sizeof what,
+		 "profile of %s is lost, its scripts or folders are not", name->s);
 	return check_mend_profile(c, name, 0, "I2", what, a);
 }
 
@@ -246,10 +246,81 @@ static int no_account(struct check *c, const struct name *name, const struct err
 		 check_mend_profile(c, name, 0, "I2", why->text, &a))
 		return check_account(c, &a, e);
 	else if (standing == ACCOUNT_LOST && why->class == ERR_NONE &&
-		 lost_but_scripts(c, name, &a))
+		 lost_but_more(c, name, &a))
 		return check_account(c, &a, e);
 	return 0;
 }
+
+/* ---- folders ------------------------------------------------------------------------------- */
+
+/* unmarked - an account has folders, and does not say so: they would not count for its quota */
+static int unmarked(struct check *c, const struct account *whose, struct err *e)
+{
+	struct account marked = *whose;
+
+	marked.folders = true;
+	if (c->o->repair && account_update(c->s, &marked, e) < 0)
+		return -1;
+	check_report(c, "I20", c->o->repair,
+		     "account %s has folders, and its profile does not say so",
+		     whose->name.s);
+	return 0;
+}
+
+/* is_gone - with its account, which went after it, since we looked */
+static bool is_gone(struct check *c, const struct account *folder)
+{
+	struct account now;
+	struct err e;
+	bool found;
+
+	return account_find(c->s, &folder->name, &now, &found, &e) == 0 &&
+	       (!found || now.uid != folder->uid);
+}
+
+/* without_account - whose directory is gone; else it is told with that one */
+static int without_account(struct check *c, const struct account *folder,
+			   const struct name *whose, struct err *e)
+{
+	char what[NAME_OCTETS + 80];
+	struct account a;
+	struct place dir;
+	bool there;
+
+	name_place("accounts", whose, NULL, &dir);
+	if (storage_exists(store_root(c->s), dir.path, &there, e) < 0)
+		return -1;
+	if (there || is_gone(c, folder))
+		return 0;
+	snprintf(what, sizeof what, "account %s is gone, its folders are not", whose->s);
+	if (check_mend_profile(c, whose, folder->folder_of, "I20", what, &a))
+		return check_account(c, &a, e);
+	return 0;
+}
+
+/* check_folder - of an account that is there, is this uid, and knows of it */
+static int check_folder(struct check *c, const struct account *folder, struct err *e)
+{
+	struct name name = name_account(&folder->name);
+	struct account whose;
+	struct err bad;
+	bool found;
+
+	if (account_find(c->s, &name, &whose, &found, &bad) < 0)
+		return 0; /* told with the account */
+	if (!found)
+		return without_account(c, folder, &name, e);
+	if (whose.uid != folder->folder_of && !is_gone(c, folder))
+		check_report(c, "I20", false,
+			     "folder %s is of an account that had the name before; "
+			     "'popstore delete' removes the folder",
+			     folder->name.s);
+	else if (whose.uid == folder->folder_of && !whose.folders)
+		return unmarked(c, &whose, e);
+	return 0;
+}
+
+/* ---- all of them --------------------------------------------------------------------------- */
 
 static int check_own_place(struct check *c, const struct name *name, struct err *e)
 {
@@ -260,7 +331,10 @@ static int check_own_place(struct check *c, const struct name *name, struct err 
 	c->result->accounts++;
 	if (account_find(c->s, name, &a, &found, &why) < 0 || !found)
 		return no_account(c, name, &why, e);
-	return stale_mark(c, &a, e) < 0 ? -1 : check_account(c, &a, e);
+	if (stale_mark(c, &a, e) < 0 ||
+	    (name_is_folder(name) && check_folder(c, &a, e) < 0))
+		return -1;
+	return check_account(c, &a, e);
 }
 
 /* check_place - a directory that somebody moved or copied goes to its own place, if it is

@@ -122,6 +122,17 @@ int domain_resolve(struct store *s, struct str name, struct domain *out, bool *f
 	return 0;
 }
 
+bool domain_cut_detail(const struct domain *d, struct str *local, struct str *detail)
+{
+	for (size_t i = 1; i < local->n; i++)
+		if (local->p[i] != '\0' && strchr(d->delimiters, local->p[i]) != NULL) {
+			*detail = (struct str){local->p + i + 1, local->n - i - 1};
+			local->n = i;
+			return true;
+		}
+	return false;
+}
+
 int domain_get(struct store *s, const struct name *name, struct domain *out,
 	       struct err *e)
 {

@@ -30,6 +30,10 @@ int domain_find(struct store *s, struct str name, struct domain *out, bool *foun
 int domain_resolve(struct store *s, struct str name, struct domain *out, bool *found,
 		   struct err *e);
 
+/* Cuts a local part at the first of the domain's delimiters: "alice+work" to "alice" and
+ * "work".  False: there is none behind a name. */
+bool domain_cut_detail(const struct domain *d, struct str *local, struct str *detail);
+
 /* The domain that holds `name` itself.  ERR_PERM, with what to do, where there is none
  * (5.1.2), or where it is an alias (5.1.3): what an alias domain holds has its name in
  * the domain that it stands for. */

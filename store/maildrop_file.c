@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "store/maildrop_int.h"
 
+#include "store/folder.h"
 #include "store/id.h"
 #include "store/store_int.h"
 #include "store/verdict.h"
@@ -181,16 +182,30 @@ int maildrop_file_prepare(struct store *s, struct storage_file *f,
 
 /* ---- one line from the delivery side ---------------------------------------------- */
 
+/* judge_quota - which holds for an account and its folders together.  Who delivers to another
+ * of them at the same time may not be seen: the quota may be passed by that one message. */
+static int judge_quota(struct store *s, const struct account *a, uint64_t used,
+		       uint64_t size, int *verdict, struct err *e)
+{
+	uint64_t beside = 0;
+
+	if (a->quota != QUOTA_NONE && folder_octets_beside(s, a, &beside, e) < 0)
+		return -1;
+	*verdict = (int)verdict_quota(a, used + beside, size);
+	return 0;
+}
+
 /* is_wanted - neither a retry nor more than the quota allows; or *answer says which */
-static int is_wanted(struct storage_file *f, const struct account *a,
+static int is_wanted(struct store *s, struct storage_file *f, const struct account *a,
 		     const struct maildrop_tail *tail, const struct maildrop_add *add,
 		     struct maildrop_answer *answer, bool *wanted, struct err *e)
 {
 	if (retry_key_is_set(add->key) && add->since_ms > 0 &&
 	    maildrop_find_key(f, a, tail, add->key, add->since_ms, &answer->first, e) < 0)
 		return -1;
-	if (add->check_quota && answer->first == 0)
-		answer->verdict = (int)verdict_quota(a, tail->last.octets, add->size);
+	if (add->check_quota && answer->first == 0 &&
+	    judge_quota(s, a, tail->last.octets, add->size, &answer->verdict, e) < 0)
+		return -1;
 	*wanted = answer->first == 0 && answer->verdict == VERDICT_OK;
 	return 0;
 }
@@ -206,7 +221,7 @@ static int append_line(struct store *s, struct storage_file *f, const struct acc
 
 	buf_init(&text, 2 * MAILDROP_LINE_MAX);
 	if (maildrop_file_prepare(s, f, a, &tail, &text, e) < 0 ||
-	    is_wanted(f, a, &tail, add, answer, &wanted, e) < 0)
+	    is_wanted(s, f, a, &tail, add, answer, &wanted, e) < 0)
 		goto out;
 	if (!wanted) {
 		rc = 0;

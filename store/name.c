@@ -169,20 +169,94 @@ bool name_read(struct str s, struct name *out)
 	return fits_component(out);
 }
 
+/* at_of - where the local part ends: the last one, since a folder's name may hold others */
+static size_t at_of(const struct name *n)
+{
+	const char *at = strrchr(n->s, '@');
+
+	return at != NULL ? (size_t)(at - n->s) : strlen(n->s);
+}
+
 struct str name_local(const struct name *n)
 {
-	struct str rest = str_of(n->s);
-
-	return str_cut(&rest, '@');
+	return (struct str){n->s, at_of(n)};
 }
 
 struct str name_domain_of(const struct name *n)
 {
-	struct str rest = str_of(n->s);
+	size_t at = at_of(n);
 
-	if (strchr(n->s, '@') != NULL)
-		str_cut(&rest, '@');
-	return rest;
+	return str_of(n->s[at] == '@' ? n->s + at + 1 : n->s);
+}
+
+/* ---- folders ---------------------------------------------------------------------- */
+
+const char *name_folder_wrong(struct str folder)
+{
+	if (folder.n == 0)
+		return "it is empty";
+	if (folder.n > NAME_FOLDER_MAX)
+		return "it is too long";
+	if (!str_is_utf8(folder))
+		return "it is not well-formed UTF-8";
+	if (str_has_control(folder) || str_has_line_end(folder))
+		return "it has a control character";
+	if (memchr(folder.p, '/', folder.n) != NULL)
+		return "it has a slash";
+	return NULL;
+}
+
+bool name_of_folder(const struct name *account, struct str folder, struct name *out)
+{
+	struct str local = name_local(account), domain = name_domain_of(account);
+	char *to = out->s;
+
+	out->s[0] = '\0';
+	if (name_folder_wrong(folder) != NULL || name_is_folder(account) ||
+	    local.n + 1 + folder.n + 1 + domain.n > NAME_OCTETS)
+		return false;
+	put_folded(&to, local);
+	*to++ = '/';
+	put_folded(&to, folder);
+	*to++ = '@';
+	put_folded(&to, domain);
+	if (fits_component(out))
+		return true;
+	out->s[0] = '\0';
+	return false;
+}
+
+/* slash_of - NULL: it is no folder's name */
+static const char *slash_of(const struct name *n)
+{
+	struct str local = name_local(n);
+
+	return local.n > 0 ? memchr(local.p, '/', local.n) : NULL;
+}
+
+bool name_is_folder(const struct name *n)
+{
+	return slash_of(n) != NULL;
+}
+
+struct str name_folder(const struct name *n)
+{
+	const char *slash = slash_of(n);
+
+	if (slash == NULL)
+		return STR("");
+	return (struct str){slash + 1, at_of(n) - (size_t)(slash + 1 - n->s)};
+}
+
+struct name name_account(const struct name *n)
+{
+	const char *slash = slash_of(n);
+	struct name out = *n;
+
+	if (slash != NULL)
+		snprintf(out.s + (slash - n->s), sizeof out.s - (size_t)(slash - n->s),
+			 "%s", n->s + at_of(n));
+	return out;
 }
 
 /* ---- places -------------------------------------------------------------------------- */
@@ -195,12 +269,23 @@ static void add(struct place *p, size_t *n, struct str s)
 	p->path[*n] = '\0';
 }
 
+/* hash_of - a folder's is that of its account, so that one directory has all of them */
+static uint64_t hash_of(const struct name *n)
+{
+	struct name account;
+
+	if (strchr(n->s, '/') == NULL)
+		return XXH3_64bits(n->s, strlen(n->s));
+	account = name_account(n);
+	return XXH3_64bits(account.s, strlen(account.s));
+}
+
 /* Every message asks for this several times. */
 void name_place(const char *tree, const struct name *n, const char *leaf,
 		struct place *out)
 {
 	static const char hex[] = "0123456789abcdef";
-	uint64_t hash = XXH3_64bits(n->s, strlen(n->s));
+	uint64_t hash = hash_of(n);
 	const char above[] = {'/', hex[hash >> 60],      hex[hash >> 56 & 15],
 			      '/', hex[hash >> 52 & 15], hex[hash >> 48 & 15],
 			      '/'};

@@ -10,6 +10,10 @@
  * a-z 0-9 . _ - + = @ and octets from 0x80 up in the last component, a leading dot
  * included: no name can leave the tree or collide with another.
  *
+ * A folder of an account (store/folder.h) has a name of the same kind, which nobody can type
+ * or be sent mail by: "alice/lists@example.org", since no local part holds a slash.  What is
+ * behind the slash is folded, too.  It lies in the same directory as its account.
+ *
  * Limits: NAME_LOCAL_MAX octets before the @, NAME_DOMAIN_MAX behind it, and 255 in
  *         all once encoded, so that a file name can hold them.
  * Tests:  t/unit/store/name.c  t/fuzz/name.c
@@ -52,6 +56,22 @@ bool name_read(struct str s, struct name *out) MUST_USE;
 
 struct str name_local(const struct name *n);     /* borrowed from n */
 struct str name_domain_of(const struct name *n); /* borrowed from n */
+
+/* ---- folders ---------------------------------------------------------------------- */
+
+enum { NAME_FOLDER_MAX = 128 };
+
+/* Why this can be no name of a folder ("it has a slash"); NULL: it can. */
+const char *name_folder_wrong(struct str folder);
+/* False, and *out is empty: it can be none, or not of this account. */
+bool name_of_folder(const struct name *account, struct str folder,
+		    struct name *out) MUST_USE;
+bool name_is_folder(const struct name *n);
+struct str name_folder(const struct name *n); /* borrowed from n; "" of an account */
+/* That whose folder it is, or itself. */
+struct name name_account(const struct name *n);
+
+/* ---- places ------------------------------------------------------------------------- */
 
 /* "<tree>/ab/cd/alice@example.org"; `leaf`, if not NULL, is appended as "/leaf". */
 void name_place(const char *tree, const struct name *n, const char *leaf,

@@ -54,7 +54,8 @@ const struct role roles[ROLE_COUNT] = {
 	[ROLE_LMTP] = {
 		.name = "lmtp", .user = ROLE_OWNER, .confined = true,
 		.calls = WRITES | SANDBOX_CALLS_PAIR,
-		.root = {MAIL}, .volume = {VOLUME},
+		/* It makes folders. */
+		.root = {MAIL, {"names.lock", W}}, .volume = {VOLUME},
 	},
 	[ROLE_POP3] = {
 		.name = "pop3", .user = ROLE_OWNER, .confined = true,

@@ -2,7 +2,6 @@
 #include "store/verdict.h"
 
 #include "store/domain.h"
-#include "store/maildrop.h"
 #include "store/standing.h"
 #include "store/store.h"
 
@@ -107,12 +106,11 @@ static int look_in_domain(struct store *s, const struct domain *d, struct str lo
 	if (found)
 		return 0;
 
-	size_t user = strcspn(local.p, d->delimiters);
+	struct str detail;
 
 	out->code = VERDICT_NO_USER;
-	if (user == 0 || user >= local.n)
+	if (!domain_cut_detail(d, &local, &detail))
 		return 0;
-	local.n = user;
 	if (name_of(store_settings(s), local, str_of(d->name.s), &name, &not_a_name) < 0)
 		return 0;
 	return look(s, &name, out, &found, e);
@@ -122,14 +120,14 @@ static int look_in_domain(struct store *s, const struct domain *d, struct str lo
 static int may_receive(struct store *s, const struct account *a, uint64_t size,
 		       enum verdict_code *code, struct err *e)
 {
-	uint64_t messages, used = 0;
+	struct account_usage use = {0};
 
 	*code = VERDICT_NOT_RECEIVING;
 	if (account_is_template(a) || (a->flags & ACCOUNT_DISMAIL))
 		return 0;
-	if (a->quota != QUOTA_NONE && maildrop_totals(s, a, &messages, &used, e) < 0)
+	if (a->quota != QUOTA_NONE && account_usage(s, a, &use, e) < 0)
 		return -1;
-	*code = verdict_quota(a, used, size);
+	*code = verdict_quota(a, use.octets, size);
 	return 0;
 }
 
