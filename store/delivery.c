@@ -10,6 +10,7 @@
 #include "store/store_int.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <xxhash.h>
 
@@ -18,6 +19,8 @@ enum {
 	 * one goes to the disk as it comes. */
 	HELD_OCTETS = 65536,
 	HELD_AT_ONCE = 16384,
+	COPIED_AT_ONCE = 16384,
+	SLOT_OCTETS = 3 * NAME_OCTETS + 64, /* of its line, at most, without the trace */
 	TRACE_ENCODED_MAX = 3 * MESSAGE_TRACE_MAX,
 };
 
@@ -27,6 +30,7 @@ struct recipient {
 	uint64_t trace_n; /* octets of the trace itself */
 	uint64_t first;   /* a retry: the id of the first copy */
 	bool left_out;    /* it is not to get it */
+	size_t of;        /* a folder: of the account in this place; else its own place */
 	enum verdict_code result;
 	struct err why;
 };
@@ -36,6 +40,7 @@ struct delivery {
 	struct buf sender, envelope_id;
 	struct recipient *rcpt;
 	size_t n, cap;
+	size_t named;        /* of them, the first; the rest are folders */
 	size_t left_out;     /* of them */
 	struct idmap by_uid; /* who is a recipient, and which */
 
@@ -46,6 +51,8 @@ struct delivery {
 	struct message_slot *slots;
 	struct buf held; /* header and the first octets, until it is flushed */
 	bool flushed;
+	bool grown;  /* there are more slots than the header has room for */
+	size_t more; /* octets that they take at most */
 	XXH3_state_t *sum;
 	uint64_t stored;
 	uint64_t retry_since_ms;
@@ -66,14 +73,17 @@ struct delivery *delivery_begin(struct store *s, struct str sender,
 	return d;
 }
 
-size_t delivery_rcpt(struct delivery *d, const struct account *a, struct str trace)
+/* add - NULL: it is there already, in this place */
+static struct recipient *add(struct delivery *d, const struct account *a, size_t *place)
 {
-	must(d->draft == NULL && trace.n <= MESSAGE_TRACE_MAX);
-
+	struct recipient *r;
 	uint64_t before;
 
-	if (idmap_get(&d->by_uid, a->uid, &before))
-		return (size_t)before;
+	if (idmap_get(&d->by_uid, a->uid, &before)) {
+		*place = (size_t)before;
+		return NULL;
+	}
+	*place = d->n;
 	idmap_put(&d->by_uid, a->uid, d->n);
 	if (d->n == d->cap) {
 		size_t cap = d->cap ? d->cap * 2 : 4;
@@ -81,20 +91,33 @@ size_t delivery_rcpt(struct delivery *d, const struct account *a, struct str tra
 		d->rcpt = xgrow(d->rcpt, d->cap * sizeof *d->rcpt, cap * sizeof *d->rcpt);
 		d->cap = cap;
 	}
-
-	struct recipient *r = &d->rcpt[d->n];
-
+	r = &d->rcpt[d->n++];
 	r->account = *a;
 	r->result = VERDICT_TRY_AGAIN;
-	r->trace_n = trace.n;
+	r->of = *place;
 	buf_init(&r->trace, TRACE_ENCODED_MAX);
-	record_encode(trace, true, &r->trace);
-	return d->n++;
+	return r;
+}
+
+size_t delivery_rcpt(struct delivery *d, const struct account *a, struct str trace)
+{
+	size_t place;
+
+	must(d->draft == NULL && trace.n <= MESSAGE_TRACE_MAX);
+
+	struct recipient *r = add(d, a, &place);
+
+	if (r != NULL) {
+		r->trace_n = trace.n;
+		record_encode(trace, true, &r->trace);
+		d->named = d->n;
+	}
+	return place;
 }
 
 size_t delivery_recipients(const struct delivery *d)
 {
-	return d->n;
+	return d->named;
 }
 
 void delivery_set_retry_key(struct delivery *d, struct retry_key key, uint64_t since_ms)
@@ -110,21 +133,27 @@ uint64_t delivery_id(const struct delivery *d)
 
 /* ---- the file ------------------------------------------------------------------- */
 
-static void describe(struct delivery *d)
+static void make_slots(struct delivery *d)
 {
+	xfree(&d->slots);
 	d->slots = xalloc(d->n * sizeof *d->slots);
 	for (size_t i = 0; i < d->n; i++)
 		d->slots[i] = (struct message_slot){
 			.name = d->rcpt[i].account.name,
 			.uid = d->rcpt[i].account.uid,
-			.state = '+',
+			.state = d->rcpt[i].left_out ? '-' : '+',
 			.trace = buf_str(&d->rcpt[i].trace),
 		};
+	d->info.n_slots = d->n;
+	d->info.slots = d->slots;
+}
+
+static void describe(struct delivery *d)
+{
+	make_slots(d);
 	d->info.arrived_ms = clock_unix_ms();
 	d->info.from = buf_str(&d->sender);
 	d->info.envelope_id = buf_str(&d->envelope_id);
-	d->info.n_slots = d->n;
-	d->info.slots = d->slots;
 }
 
 /* is_ours - a shortage of this process, which no other volume would end */
@@ -214,11 +243,88 @@ static void print_again(struct delivery *d, struct buf *out)
 	must(!buf_over(out));
 }
 
+/* ---- more slots than there is room for --------------------------------------------- */
+
+/* print_header - all of it anew; what is behind it moves */
+static int print_header(struct delivery *d, struct buf *out, struct err *e)
+{
+	make_slots(d);
+	buf_init(out, MESSAGE_HEADER_MAX + HELD_OCTETS);
+	message_header_print(&d->info, out);
+	if (!buf_over(out) && out->n <= MESSAGE_HEADER_MAX)
+		return 0;
+	return err_set(e, ERR_PERM, "5.5.3", "too many recipients for one message");
+}
+
+/* copy_body - from the draft to another one */
+static int copy_body(struct delivery *d, uint64_t body, struct storage_draft *to,
+		     struct err *e)
+{
+	char piece[COPIED_AT_ONCE];
+
+	for (uint64_t at = 0; at < d->stored;) {
+		uint64_t rest = d->stored - at;
+		size_t got, n = rest < sizeof piece ? (size_t)rest : sizeof piece;
+
+		if (storage_draft_read(d->draft, body + at, piece, n, &got, e) < 0)
+			return -1;
+		if (got == 0)
+			return err_set(e, ERR_TEMP, "4.3.0",
+				       "a message that is coming in was cut");
+		if (storage_draft_write(to, (struct str){piece, got}, e) < 0)
+			return -1;
+		at += got;
+	}
+	return 0;
+}
+
+/* draft_again - what was written has no name yet, so that there is one file in the end */
+static int draft_again(struct delivery *d, uint64_t old_body, struct str header,
+		       struct err *e)
+{
+	struct message_path path = message_path(d->info.id);
+	struct storage_draft *to;
+
+	if (storage_draft_begin(d->volume->storage, path.s, &to, e) < 0)
+		return -1;
+	if (storage_draft_write(to, header, e) < 0 || copy_body(d, old_body, to, e) < 0) {
+		storage_draft_end(&to);
+		return -1;
+	}
+	storage_draft_end(&d->draft);
+	d->draft = to;
+	return 0;
+}
+
+/* make_room - a header with a slot for every folder before the same octets */
+static int make_room(struct delivery *d, struct err *e)
+{
+	uint64_t old_body = d->info.body;
+	struct buf all;
+	int rc = print_header(d, &all, e);
+
+	if (rc == 0 && d->flushed) {
+		rc = draft_again(d, old_body, buf_str(&all), e);
+	} else if (rc == 0) {
+		buf_put(&all, (struct str){d->held.p + old_body, (size_t)d->stored});
+		must(!buf_over(&all));
+		buf_fini(&d->held);
+		d->held = all;
+		return 0;
+	}
+	if (rc < 0)
+		d->info.body = old_body; /* as the draft still has it */
+	buf_fini(&all);
+	return rc;
+}
+
 static int finish(struct delivery *d, const struct delivery_totals *t, struct err *e)
 {
 	struct buf head;
 	int rc;
 
+	if (d->grown && make_room(d, e) < 0)
+		return -1;
 	d->info.stored = d->stored;
 	d->info.size = t->size;
 	d->info.header_end = t->header_end;
@@ -263,6 +369,16 @@ static bool has_line(const struct recipient *r)
 	return !r->left_out && r->result == VERDICT_OK && r->first == 0;
 }
 
+/* put_off - also for a folder that was deleted just now: the next attempt makes it again */
+static void put_off(struct recipient *r)
+{
+	r->result = VERDICT_TRY_AGAIN;
+	if (r->why.class == ERR_PERM) {
+		r->why.class = ERR_TEMP;
+		snprintf(r->why.dsn, sizeof r->why.dsn, "4.3.0");
+	}
+}
+
 static void deliver_one(struct delivery *d, size_t i)
 {
 	struct recipient *r = &d->rcpt[i];
@@ -271,11 +387,12 @@ static void deliver_one(struct delivery *d, size_t i)
 
 	if (r->left_out)
 		return;
-	if (hand_over(d, i, &answer, &r->why) < 0)
-		r->result =
-			r->why.class == ERR_PERM ? VERDICT_NO_USER : VERDICT_TRY_AGAIN;
-	else
+	if (hand_over(d, i, &answer, &r->why) == 0)
 		r->result = (enum verdict_code)answer.verdict;
+	else if (r->why.class == ERR_PERM && r->of == i)
+		r->result = VERDICT_NO_USER;
+	else
+		put_off(r);
 	r->first = answer.first;
 	if (has_line(r))
 		return;
@@ -337,7 +454,7 @@ int delivery_text(struct delivery *d, size_t max, struct buf *room, struct str *
 
 int delivery_find_first(struct delivery *d, size_t i, uint64_t *first, struct err *e)
 {
-	must(i < d->n);
+	must(i < d->named);
 	*first = 0;
 	if (!retry_key_is_set(d->info.key) || d->retry_since_ms == 0)
 		return 0;
@@ -348,13 +465,34 @@ int delivery_find_first(struct delivery *d, size_t i, uint64_t *first, struct er
 void delivery_leave_out(struct delivery *d, size_t i, enum verdict_code result,
 			const struct err *why)
 {
-	must(i < d->n && d->draft != NULL && !d->rcpt[i].left_out);
+	must(i < d->named && d->draft != NULL && !d->rcpt[i].left_out);
 	d->rcpt[i].left_out = true;
 	d->rcpt[i].result = result;
 	if (why != NULL)
 		d->rcpt[i].why = *why;
 	d->slots[i].state = '-';
 	d->left_out++;
+}
+
+bool delivery_file_into(struct delivery *d, size_t i, const struct account *folder)
+{
+	struct recipient *r;
+	size_t place, more;
+
+	must(i < d->named && d->draft != NULL);
+	more = d->more + SLOT_OCTETS + d->rcpt[i].trace.n;
+	if (d->info.body + more > MESSAGE_HEADER_MAX)
+		return false;
+	r = add(d, folder, &place);
+	if (r == NULL)
+		return true;
+	d->more = more;
+	r->of = i;
+	r->trace_n = d->rcpt[i].trace_n;
+	buf_put(&r->trace, buf_str(&d->rcpt[i].trace));
+	d->rcpt[i].account.folders = true;
+	d->grown = true;
+	return true;
 }
 
 /* ---- the commit ------------------------------------------------------------------------ */
@@ -366,7 +504,11 @@ int delivery_commit(struct delivery *d, const struct delivery_totals *t, struct 
 		return 0; /* there is nothing to keep, and nothing to wait for */
 	if (finish(d, t, e) < 0 || storage_draft_commit(d->draft, e) < 0)
 		return -1;
-	for (size_t i = 0; i < d->n; i++)
+	/* Folders first: a retry that finds it in the account's own maildrop may take the
+	 * rest for done. */
+	for (size_t i = d->named; i < d->n; i++)
+		deliver_one(d, i);
+	for (size_t i = 0; i < d->named; i++)
 		deliver_one(d, i);
 	settle_releases(d);
 	writer_done(d->writer, d->info.id);
@@ -376,15 +518,34 @@ int delivery_commit(struct delivery *d, const struct delivery_totals *t, struct 
 
 enum verdict_code delivery_result(const struct delivery *d, size_t i, struct err *why)
 {
-	must(i < d->n);
+	must(i < d->named);
 	*why = d->rcpt[i].why;
-	return d->rcpt[i].result;
+	if (d->rcpt[i].result != VERDICT_OK)
+		return d->rcpt[i].result;
+	for (size_t k = d->named; k < d->n; k++)
+		if (d->rcpt[k].of == i && d->rcpt[k].result != VERDICT_OK) {
+			*why = d->rcpt[k].why;
+			return d->rcpt[k].result;
+		}
+	return VERDICT_OK;
 }
 
 uint64_t delivery_first_id(const struct delivery *d, size_t i)
 {
-	must(i < d->n);
-	return d->rcpt[i].first;
+	uint64_t first;
+
+	must(i < d->named);
+	first = d->rcpt[i].first;
+	if (!d->rcpt[i].left_out && first == 0)
+		return 0;
+	for (size_t k = d->named; k < d->n; k++) {
+		if (d->rcpt[k].of != i)
+			continue;
+		if (d->rcpt[k].first == 0)
+			return 0;
+		first = d->rcpt[k].first;
+	}
+	return first;
 }
 
 int delivery_read(struct delivery *d, uint64_t offset, char *to, size_t n, size_t *got,

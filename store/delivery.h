@@ -14,7 +14,7 @@
  * lets it go again (store/retry.h).
  *
  * Recipients are accounts; the same account twice holds one slot and gets one
- * copy.  Forwardings are resolved by the caller (channel/).
+ * copy, and one in each folder that it is filed into.  Forwardings are resolved by the caller (channel/).
  *
  * Owns:    a draft of the message file.
  * Threads: one owner; any number of deliveries at once.
@@ -65,6 +65,10 @@ int delivery_find_first(struct delivery *d, size_t i, uint64_t *first,
  * nobody gets anything, no file is made. */
 void delivery_leave_out(struct delivery *d, size_t i, enum verdict_code result,
 			const struct err *why);
+/* The same: the message goes to this folder of slot i's account, too (once, however often it
+ * is named), with the trace of that slot: another slot in the one copy.  delivery_result(i)
+ * then speaks of the account and its folders together.  False: the file has no room for it. */
+bool delivery_file_into(struct delivery *d, size_t i, const struct account *folder);
 
 /* Makes the message durable and gives it to the recipients.  -1: nobody got it (e
  * says why; for all recipients alike).  0: see delivery_result(). With no
@@ -72,12 +76,12 @@ void delivery_leave_out(struct delivery *d, size_t i, enum verdict_code result,
 int delivery_commit(struct delivery *d, const struct delivery_totals *t,
 		    struct err *e) MUST_USE;
 
-/* Of slot i after a commit that returned 0: VERDICT_OK, OVER_QUOTA, TOO_LARGE,
+/* Of slot i, and its folders, after a commit that returned 0: VERDICT_OK, OVER_QUOTA, TOO_LARGE,
  * NO_USER (deleted meanwhile), or TRY_AGAIN; *why says more for the last two. */
 enum verdict_code delivery_result(const struct delivery *d, size_t i, struct err *why);
 
-/* The same: the id under which the account got this message before, 0 if it did not.  Such
- * a recipient is VERDICT_OK, and nothing was added to its maildrop. */
+/* The same: the id under which the account got this message before, 0 if it did not, or not
+ * wherever it is to go.  Such a recipient is VERDICT_OK, and nothing was added. */
 uint64_t delivery_first_id(const struct delivery *d, size_t i);
 
 /* After open and all writes, committed or not: what was written, for handing it on
