@@ -15,6 +15,7 @@
 #include "lib/tls.h"
 #include "mail/outgoing.h"
 #include "store/delivery.h"
+#include "store/folder.h"
 #include "store/id.h"
 #include "store/message.h"
 #include "store/standing.h"
@@ -528,11 +529,78 @@ static void log_filter(struct session *s, const struct target *v,
 			  kv_u("line", o->line));
 }
 
+/* not_filed - it is kept instead; the log says why, of the first such folder */
+static void not_filed(struct filter_outcome *o, const struct filter_folder *f,
+		      const char *why)
+{
+	o->answer = FILTER_KEEP;
+	if (o->failed)
+		return;
+	o->failed = true;
+	o->failed_at = f->line;
+	snprintf(o->failed_in, sizeof o->failed_in, "%s", f->script);
+	snprintf(o->failure, sizeof o->failure, "nothing is filed into '%s': %s", f->name,
+		 why);
+}
+
+static void log_filed(struct session *s, const struct account *folder)
+{
+	log_event(LOG_LV_INFO, "lmtp.recipient.filed", kv_s("sid", s->c->sid),
+		  kv_s("id", s->id.c), kv_s("account", folder->name.s));
+}
+
+/* make_folders - those that there can be are behind each other in `to`; -1: of one it cannot be
+ * told now */
+static int make_folders(struct session *s, const struct target *v,
+			struct filter_outcome *o, struct account *to, size_t *n)
+{
+	*n = 0;
+	for (size_t i = 0; i < o->n_folders; i++) {
+		const struct filter_folder *f = &o->folders[i];
+		const char *why;
+
+		if (folder_make(s->store, &v->account, str_of(f->name), &to[*n], &why,
+				&o->why) < 0)
+			return -1;
+		if (why != NULL)
+			not_filed(o, f, why);
+		else
+			(*n)++;
+	}
+	return 0;
+}
+
+/* file - all are made before the message is to go to any: an attempt that is put off leaves
+ * nothing half done */
+static void file(struct session *s, const struct target *v, struct filter_outcome *o)
+{
+	struct account *folders;
+	size_t n;
+
+	if (o->n_folders == 0)
+		return;
+	folders = xalloc(o->n_folders * sizeof *folders);
+	if (make_folders(s, v, o, folders, &n) < 0) {
+		o->answer = FILTER_LATER;
+		n = 0;
+	}
+	for (size_t i = 0; i < n; i++) {
+		if (delivery_file_into(s->delivery, v->slot, &folders[i]))
+			log_filed(s, &folders[i]);
+		else
+			not_filed(o, &o->folders[i], "too many recipients");
+	}
+	xfree(&folders);
+}
+
 /* apply - to the delivery, where nothing is durable yet */
 static void apply(struct session *s, size_t slot, const struct filter_outcome *o)
 {
 	switch (o->answer) {
 	case FILTER_KEEP:
+		return;
+	case FILTER_FILE:
+		delivery_leave_out(s->delivery, slot, VERDICT_OK, NULL);
 		return;
 	case FILTER_DISCARD:
 		delivery_leave_out(s->delivery, slot, VERDICT_OK, NULL);
@@ -565,6 +633,7 @@ static void filter_one(struct session *s, struct filter *f, const struct err *wh
 		if (o->answer == FILTER_REJECT &&
 		    s->set->sieve.refused == REFUSED_DISCARD)
 			o->answer = FILTER_DISCARD;
+		file(s, v, o);
 	}
 	log_filter(s, v, o);
 	apply(s, v->slot, o);
@@ -657,8 +726,11 @@ static void commit(struct session *s)
 static void forget(struct session *s)
 {
 	for (size_t i = 0; s->filtered != NULL && i < delivery_recipients(s->delivery);
-	     i++)
+	     i++) {
+		if (s->filtered[i] != NULL)
+			filter_outcome_fini(s->filtered[i]);
 		xfree(&s->filtered[i]);
+	}
 	xfree(&s->filtered);
 	delivery_end(&s->delivery);
 	for (size_t i = 0; i < s->n; i++) {

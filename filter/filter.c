@@ -4,6 +4,7 @@
 #include "filter/filter_cache.h"
 #include "lib/conn.h"
 #include "store/domain.h"
+#include "store/folder.h"
 #include "store/record.h"
 #include "store/script.h"
 #include "store/store.h"
@@ -294,10 +295,83 @@ static void decided_by(struct evaluation *v, const struct sieve_action *a)
 	v->out->line = a->line;
 }
 
-/* take_result - whoever wants it kept, keeps it; who wants it refused as well has failed */
+/* ---- folders ------------------------------------------------------------------------------------- */
+
+static bool is_inbox(struct str folder)
+{
+	return str_ieq(folder, STR("INBOX"));
+}
+
+/* wrong_folder - the failure names the first one */
+static void wrong_folder(struct evaluation *v, const struct sieve_action *a,
+			 const char *why)
+{
+	char text[sizeof v->out->failure];
+
+	if (v->out->failed)
+		return;
+	snprintf(text, sizeof text, "no folder can have the name given: %s", why);
+	fail(v, a->script ? script_name(v, a->script) : "", a->line, text);
+}
+
+/* add_folder - false: it is to be kept instead */
+static bool add_folder(struct evaluation *v, const struct sieve_action *a)
+{
+	struct filter_outcome *out = v->out;
+	const char *why = name_folder_wrong(a->filing.folder);
+	struct filter_folder *f;
+	struct name name;
+
+	if (is_inbox(a->filing.folder))
+		return false;
+	if (why == NULL && !name_of_folder(&v->a->name, a->filing.folder, &name))
+		why = "it is too long"; /* for this account */
+	if (why != NULL) {
+		wrong_folder(v, a, why);
+		return false;
+	}
+	out->folders = xgrow(out->folders, out->n_folders * sizeof *f,
+			     (out->n_folders + 1) * sizeof *f);
+	f = &out->folders[out->n_folders++];
+	snprintf(f->name, sizeof f->name, STR_FMT, STR_ARG(a->filing.folder));
+	snprintf(f->script, sizeof f->script, "%s",
+		 a->script ? script_name(v, a->script) : "");
+	f->line = a->line;
+	return true;
+}
+
+/* folder_exists - what cannot be read now has the message put off */
+static bool folder_exists(void *ctx, struct str folder)
+{
+	struct evaluation *v = ctx;
+	struct account out;
+	struct err e;
+	bool found;
+
+	if (is_inbox(folder))
+		return true;
+	if (!v->a->folders)
+		return false;
+	if (folder_find(v->f->fs->store, v->a, folder, &out, &found, &e) == 0)
+		return found;
+	v->out->answer = FILTER_LATER;
+	v->out->why = e;
+	return false;
+}
+
+void filter_outcome_fini(struct filter_outcome *out)
+{
+	xfree(&out->folders);
+	out->n_folders = 0;
+}
+
+/* ---- all of it ----------------------------------------------------------------------------------- */
+
+/* take_result - whoever wants it kept or filed gets it; who wants it refused as well has failed */
 static void take_result(struct evaluation *v, const struct sieve_result *r)
 {
 	const struct sieve_action *refusal = NULL, *discard = NULL;
+	bool keep = false;
 
 	for (size_t i = 0; i < r->n; i++) {
 		const struct sieve_action *a = &r->actions[i];
@@ -306,10 +380,14 @@ static void take_result(struct evaluation *v, const struct sieve_result *r)
 			refusal = a;
 		else if (a->kind == SIEVE_DISCARD)
 			discard = a;
-		else
-			return;
+		else if (a->kind != SIEVE_FILEINTO || !add_folder(v, a))
+			keep = true;
 	}
-	if (refusal != NULL) {
+	if (keep) {
+		v->out->answer = FILTER_KEEP;
+	} else if (v->out->n_folders > 0) {
+		v->out->answer = FILTER_FILE;
+	} else if (refusal != NULL) {
 		v->out->answer = FILTER_REJECT;
 		text_of_reply(refusal->reason, v->out->text);
 		decided_by(v, refusal);
@@ -351,7 +429,10 @@ static struct sieve_message *message(struct filter *f)
 static void evaluate(struct evaluation *v, struct str rcpt)
 {
 	const time_t now = time(NULL);
-	struct sieve_host host = {.now = now, .zone_s = (int32_t)zone_s(now)};
+	struct sieve_host host = {.ctx = v,
+				  .now = now,
+				  .zone_s = (int32_t)zone_s(now),
+				  .folder_exists = folder_exists};
 	struct sieve_input in = {.message = message(v->f), .host = &host};
 	struct sieve_result *r;
 	struct domain d;
@@ -361,7 +442,9 @@ static void evaluate(struct evaluation *v, struct str rcpt)
 	in.envelope.owner = str_of(v->a->name.s);
 	in.envelope.delimiter = delimiters(v, &d);
 	r = sieve_run(v->scripts, v->n, &in);
-	if (r->failed)
+	if (v->out->answer == FILTER_LATER)
+		; /* it could not know all that it asked for */
+	else if (r->failed)
 		fail(v, script_name(v, r->failure.script), r->failure.line,
 		     r->failure.text);
 	else

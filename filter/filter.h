@@ -11,6 +11,9 @@
  * is: the site's scripts before, the account's active one (or the site's default where it has
  * none), the site's scripts after; each runs only where those before it kept the message.
  *
+ * A folder that can be none (store/name.h) is no failure of the rest: the message is kept as
+ * well, and the outcome says why.  "INBOX" is the account's own maildrop.
+ *
  * A script never loses mail.  What has errors, is damaged or lost, or goes wrong when it runs
  * (a limit is reached) keeps the message, and the outcome says why, for one line in the log.
  * Only what cannot be read just now (the disk, a lack of memory for files) is put off: 451.
@@ -63,10 +66,27 @@ struct filter *filter_begin(struct filters *fs, uint32_t ms, struct err *why);
 void filter_set_message(struct filter *f, const struct filter_message *m);
 void filter_end(struct filter **f);
 
-enum filter_answer { FILTER_KEEP, FILTER_DISCARD, FILTER_REJECT, FILTER_LATER };
+/* FILTER_FILE: in folders, and not in the account's own maildrop. */
+enum filter_answer {
+	FILTER_KEEP,
+	FILTER_FILE,
+	FILTER_DISCARD,
+	FILTER_REJECT,
+	FILTER_LATER
+};
+
+struct filter_folder {
+	char name[NAME_FOLDER_MAX + 1]; /* as the script has it; it can be one */
+	uint32_t line;                  /* of the script that named it: */
+	char script[FILTER_NAME + 1];
+};
 
 struct filter_outcome {
 	enum filter_answer answer;
+	/* FILTER_FILE, and FILTER_KEEP that is not all of it; owned.  Whether there can be one
+	 * more, folder_make() knows: where not, the message is to be kept. */
+	struct filter_folder *folders;
+	size_t n_folders;
 	char text[FILTER_TEXT + 1]; /* FILTER_REJECT: one line of ASCII, not empty */
 	struct err why;             /* FILTER_LATER */
 	/* FILTER_DISCARD, FILTER_REJECT: which script, and its line. */
@@ -79,8 +99,9 @@ struct filter_outcome {
 	char failure[240];
 };
 
-/* `rcpt` is what stood in RCPT. */
+/* `rcpt` is what stood in RCPT.  Performs nothing: folders are looked for, and not made. */
 void filter_run(struct filter *f, const struct account *a, struct str rcpt,
 		struct filter_outcome *out);
+void filter_outcome_fini(struct filter_outcome *out);
 
 #endif

@@ -362,6 +362,7 @@ static enum transaction_end ask(struct transaction *t, struct filter *f,
 			out->why = o.why;
 			return TRANSACTION_UNFILTERED;
 		}
+		filter_outcome_fini(&o);
 		if (o.answer != FILTER_REJECT)
 			return TRANSACTION_TAKEN;
 		if (i > 0)

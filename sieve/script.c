@@ -27,28 +27,12 @@ const struct sieve_site sieve_site_default = {
 };
 
 /* Whoever wants one of these is told when he puts the script, not when mail comes. */
-static const char *const not_at_delivery[] = {"copy",
-					      "duplicate",
-					      "editheader",
-					      "enotify",
-					      "environment",
-					      "extlists",
-					      "fcc",
-					      "fileinto",
-					      "imap4flags",
-					      "include",
-					      "mailbox",
-					      "mboxmetadata",
-					      "redirect-dsn",
-					      "redirect-deliverby",
-					      "servermetadata",
-					      "spamtest",
-					      "spamtestplus",
-					      "special-use",
-					      "vacation",
-					      "vacation-seconds",
-					      "virustest",
-					      NULL};
+static const char *const not_at_delivery[] = {
+	"duplicate",        "editheader",   "enotify",
+	"environment",      "extlists",     "fcc",
+	"include",          "redirect-dsn", "redirect-deliverby",
+	"spamtest",         "spamtestplus", "vacation",
+	"vacation-seconds", "virustest",    NULL};
 
 const struct sieve_site sieve_site_delivery = {
 	.limits = DEFAULT_LIMITS,

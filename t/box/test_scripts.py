@@ -63,7 +63,6 @@ def test_a_script_with_errors_is_not_kept(bare):
 
 
 @pytest.mark.parametrize("text,says", [
-    ('require "fileinto"; fileinto "x";', "fileinto"),
     ('require "vacation"; vacation "x";', "vacation"),
     ('redirect "a@example.com";', "redirect is not available here"),
 ])
