@@ -5,6 +5,7 @@
 #include "lib/conn.h"
 #include "lib/log.h"
 #include "lib/server.h"
+#include "store/folder.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -82,15 +83,55 @@ static void sign(const struct attempt *t, struct auth_answer *out)
 		ticket_sign(&t->judge->key, &ticket, clock_unix_ms(), out->ticket);
 }
 
+/* takes_folders - POP3 alone: for all others a user is one, and not some part of him */
+static bool takes_folders(const struct attempt *t)
+{
+	return strcmp(t->q->service, "pop3") == 0;
+}
+
+/* refuse_folder - to its owner, so that it counts as no try that failed */
+static void refuse_folder(struct attempt *t, struct auth_answer *out)
+{
+	struct err why;
+
+	err_set(&why, ERR_PERM, "5.7.8", "the account has no such folder");
+	out->result = AUTH_REFUSED;
+	end_turn(t, true, out);
+	log_end(t, LOG_LV_WARN, "auth.refused", &why);
+}
+
+/* choose_folder - false: it is answered already */
+static bool choose_folder(struct attempt *t, const struct account *a,
+			  struct account *folder, struct auth_answer *out)
+{
+	struct err e;
+	bool found;
+
+	if (folder_find(t->judge->store, a, t->folder, folder, &found, &e) < 0) {
+		attempt_fail(t, &e, out);
+		return false;
+	}
+	if (!found)
+		refuse_folder(t, out);
+	t->profile_stamp = 0; /* that of the account's profile, not of the folder's */
+	return found;
+}
+
 /* accept - of an account that was proved; what is against it is said now and not before */
 static void accept(struct attempt *t, const struct account *a, bool expired,
 		   struct auth_answer *out)
 {
+	struct account folder;
 	struct err e;
 
 	if (!user_may_login(a, &e)) {
 		attempt_refuse(t, &e, out);
 		return;
+	}
+	if (t->folder.n > 0 && !expired) {
+		if (!choose_folder(t, a, &folder, out))
+			return;
+		a = &folder;
 	}
 	out->result = expired ? AUTH_EXPIRED : AUTH_OK;
 	out->uid = a->uid;
@@ -129,7 +170,9 @@ enum user_result attempt_find(struct attempt *t, struct account *a,
 			      const struct rule **rule, struct err *e)
 {
 	struct judge *j = t->judge;
-	enum user_result r = user_find(j->store, t->user, a, e);
+	enum user_result r =
+		takes_folders(t) ? user_find_folder(j->store, t->user, a, &t->folder, e)
+				 : user_find(j->store, t->user, a, e);
 
 	t->name = a->name;
 	*rule = rules_find(j->rules, t->q, name_domain_of(&t->name));
@@ -421,16 +464,26 @@ static bool is_as_then(const struct check *c)
 	       v->secret_stamp != 0 && v->secret_stamp == c->secret_stamp;
 }
 
+static bool find_name(struct check *c)
+{
+	struct attempt *t = c->t;
+	struct store *s = t->judge->store;
+	struct name *name = &c->account.name;
+	struct err ignored;
+
+	return (takes_folders(t)
+			? user_name_folder(s, t->user, name, &t->folder, &ignored)
+			: user_name(s, t->user, name, &ignored)) == USER_FOUND;
+}
+
 /* recall - true: the first source that would be asked has said yes to this, a short while
  * ago, and nothing has changed since.  That is proved by two stats, and nothing is read. */
 static bool recall(struct check *c)
 {
 	struct attempt *t = c->t;
 	struct judge *j = t->judge;
-	struct err ignored;
 
-	if (j->cache == NULL ||
-	    user_name(j->store, t->user, &c->account.name, &ignored) != USER_FOUND)
+	if (j->cache == NULL || !find_name(c))
 		return false;
 	c->rule = rules_find(j->rules, t->q, name_domain_of(&c->account.name));
 	if (!(c->rule->mechanisms & MECHANISM_BIT(t->mechanism)))

@@ -27,8 +27,9 @@ struct attempt {
 	struct judge *judge;
 	const struct question *q;
 	unsigned mechanism;
-	struct str user;  /* as typed: for the log, and for what counts tries */
-	struct name name; /* canonical, "" where it can be no name */
+	struct str user;   /* as typed: for the log, and for what counts tries */
+	struct name name;  /* canonical, "" where it can be no name */
+	struct str folder; /* that is to be opened, as typed; "": none */
 	struct limiter_turn turn;
 	bool has_turn;
 	uint64_t profile_stamp; /* of the account's, for the ticket; 0: not known */

@@ -52,20 +52,72 @@ enum user_result user_name(struct store *s, struct str typed, struct name *out,
 								 : USER_FOUND;
 }
 
+/* find_named - `r` says what came of finding the name */
+static enum user_result find_named(struct store *s, enum user_result r,
+				   const struct name *name, struct account *out,
+				   struct err *e)
+{
+	bool found;
+
+	*out = (struct account){.name = *name};
+	if (r != USER_FOUND)
+		return r;
+	if (account_find(s, name, out, &found, e) < 0)
+		return USER_FAILED;
+	out->name = *name;
+	return found ? USER_FOUND : unknown(e, "no such account");
+}
+
 enum user_result user_find(struct store *s, struct str typed, struct account *out,
 			   struct err *e)
 {
 	struct name name;
 	enum user_result r = user_name(s, typed, &name, e);
+
+	return find_named(s, r, &name, out, e);
+}
+
+/* ---- folders ---------------------------------------------------------------------- */
+
+/* is_account - by the whole name, which comes first, as in a recipient (store/verdict.h) */
+static bool is_account(struct store *s, const struct name *name)
+{
+	struct account a;
+	struct err e;
 	bool found;
 
-	*out = (struct account){.name = name};
-	if (r != USER_FOUND)
+	return name->s[0] != '\0' && (account_find(s, name, &a, &found, &e) < 0 || found);
+}
+
+enum user_result user_name_folder(struct store *s, struct str typed, struct name *out,
+				  struct str *folder, struct err *e)
+{
+	const struct settings *set = store_settings(s);
+	enum user_result r = user_name(s, typed, out, e);
+	struct str local, domain, detail;
+	struct domain d;
+	bool found;
+
+	*folder = STR("");
+	if (r == USER_FAILED || !split(set, typed, &local, &domain))
 		return r;
-	if (account_find(s, &name, out, &found, e) < 0)
+	if (domain_resolve(s, domain, &d, &found, e) < 0)
 		return USER_FAILED;
-	out->name = name;
-	return found ? USER_FOUND : unknown(e, "no such account");
+	if (!found || !domain_cut_detail(&d, &local, &detail) || detail.n == 0 ||
+	    is_account(s, out))
+		return r;
+	*folder = detail;
+	return name_of(set, local, str_of(d.name.s), out, e) < 0 ? USER_UNKNOWN
+								 : USER_FOUND;
+}
+
+enum user_result user_find_folder(struct store *s, struct str typed, struct account *out,
+				  struct str *folder, struct err *e)
+{
+	struct name name;
+	enum user_result r = user_name_folder(s, typed, &name, folder, e);
+
+	return find_named(s, r, &name, out, e);
 }
 
 bool user_may_login(const struct account *a, struct err *e)

@@ -3,7 +3,8 @@
  * user - from a name as typed to the account that it means
  *
  * name@domain, where alias domains are followed, or a name alone where auth.default_domain is
- * set.  Subaddresses and forwardings are no users.
+ * set.  Forwardings are no users, and subaddresses only where folders are asked for
+ * (store/folder.h): "user+folder" is the user, and what he wants to see.
  *
  * Threads: any.
  * Tests:   t/unit/authd/user.c
@@ -22,6 +23,13 @@ enum user_result {
 /* `name` alone is filled, too, for what could be a name of an account; or else is empty. */
 enum user_result user_find(struct store *s, struct str typed, struct account *out,
 			   struct err *e);
+/* The same two; what is no account and has one of the domain's delimiters is taken for a user
+ * and his folder, as typed, which is borrowed from `typed`; else *folder is empty.  Whether
+ * there is that folder is not asked: that is nobody's business before the proof. */
+enum user_result user_find_folder(struct store *s, struct str typed, struct account *out,
+				  struct str *folder, struct err *e);
+enum user_result user_name_folder(struct store *s, struct str typed, struct name *out,
+				  struct str *folder, struct err *e);
 /* The canonical name that `typed` stands for, whether it is an account or not. */
 enum user_result user_name(struct store *s, struct str typed, struct name *out,
 			   struct err *e);

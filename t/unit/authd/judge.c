@@ -19,6 +19,7 @@
 
 #include "lib/log.h"
 #include "store/domain.h"
+#include "store/folder.h"
 #include "store/storage.h"
 #include "t/unit/auth/scratch.h"
 
@@ -46,7 +47,8 @@ static const struct {
 	{STR_INIT("default@example.org"), STR_INIT("wrong"),       NULL},
 	{STR_INIT("nobody@example.org"),  STR_INIT("a secret"),    NULL},
 	{STR_INIT("alice@example.com"),   STR_INIT("a secret"),    NULL},
-	{STR_INIT("alice+x@example.org"), STR_INIT("a secret"),    NULL},
+	{STR_INIT("alice+x@example.org"), STR_INIT("wrong"),       NULL},
+	{STR_INIT("alice+work@example.org"), STR_INIT("wrong"),    NULL},
 	{STR_INIT(""),                    STR_INIT("a secret"),    NULL},
 	{STR_INIT("a\0b@example.org"),    STR_INIT("a secret"),    NULL},
 	{STR_INIT("alice\x1b]0;x\x07"),   STR_INIT("a secret"),    NULL},
@@ -290,6 +292,61 @@ static void clear_text_is_for_whom_the_settings_say(void **state)
 		auth_answer_fini(&out);
 		end(&s, &j);
 	}
+}
+
+/* ---- folders ------------------------------------------------------------------------- */
+
+/* What POP3 alone asks for, and what stays a secret until the proof. */
+static void a_folder_is_its_owners(void **state)
+{
+	static const struct {
+		const char *user, *service, *account; /* NULL: refused */
+	} cases[] = {
+		{"alice+work@example.org", "pop3", "alice/work@example.org"},
+		{"Alice+WORK@example.net", "pop3", "alice/work@example.org"},
+		{"alice+work", "pop3", "alice/work@example.org"},
+		{"alice+none@example.org", "pop3", NULL},
+		{"alice/work@example.org", "pop3", NULL},
+		{"alice+work@example.org", "smtp", NULL},
+		{"disuser+work@example.org", "pop3", NULL},
+	};
+	struct account alice, folder;
+	struct scratch s;
+	struct judge j;
+	const char *why;
+	struct name name;
+	bool found;
+
+	(void)state;
+	begin(&s, &j);
+	name = scratch_name(&s, "alice@example.org");
+	scratch_ok(account_find(s.store, &name, &alice, &found, &e_));
+	scratch_ok(folder_make(s.store, &alice, STR("Work"), &folder, &why, &e_));
+	assert_null(why);
+	for (size_t i = 0; i < 2 * countof(cases); i++) {
+		size_t k = i % countof(cases); /* and again, from memory */
+		struct question q = {.service = cases[k].service,
+				     .sid = "s1",
+				     .client = "192.0.2.7",
+				     .server = "192.0.2.1:110",
+				     .tls = true,
+				     .loopback = true,
+				     .user = str_of(cases[k].user),
+				     .password = STR("a secret")};
+		struct auth_answer out;
+
+		print_message("# case %zu\n", i);
+		auth_answer_init(&out);
+		judge_password(&j, &q, &out);
+		assert_int_equal(out.result, cases[k].account ? AUTH_OK : AUTH_REFUSED);
+		if (cases[k].account != NULL) {
+			assert_string_equal(out.account, cases[k].account);
+			assert_int_equal(out.uid, folder.uid);
+			assert_true(folder.uid != alice.uid);
+		}
+		auth_answer_fini(&out);
+	}
+	end(&s, &j);
 }
 
 /* ---- that a refusal takes no short cut ---------------------------------------------- */
@@ -610,6 +667,7 @@ int main(void)
 		cmocka_unit_test(what_was_too_young_is_remembered_too),
 		cmocka_unit_test(what_cannot_be_read_is_neither_yes_nor_no),
 		cmocka_unit_test(clear_text_is_for_whom_the_settings_say),
+		cmocka_unit_test(a_folder_is_its_owners),
 		cmocka_unit_test(every_refusal_pays_for_a_hash),
 		cmocka_unit_test(who_is_disabled_is_not_remembered),
 		cmocka_unit_test(with_transition_a_refusal_tells_nothing),

@@ -67,6 +67,48 @@ static void rows_say_who_is_meant(void **state)
 	scratch_end(&s);
 }
 
+static void a_detail_is_a_folder(void **state)
+{
+	static const struct {
+		const char *typed, *name, *folder;
+		enum user_result result;
+	} cases[] = {
+		{"alice@example.org", "alice@example.org", "", USER_FOUND},
+		{"Alice+Work@example.org", "alice@example.org", "Work", USER_FOUND},
+		{"alice+B\xc3\xbcro @x+y", "", "", USER_UNKNOWN},
+		{"alice+B\xc3\xbcro x+y", "alice@example.org", "B\xc3\xbcro x+y",
+		 USER_FOUND},
+		{"alice+l@x@example.org", "alice@example.org", "l@x", USER_FOUND},
+		{"bob+x@example.org", "bob+x@example.org", "", USER_FOUND},
+		{"bob+x+y@example.org", "bob@example.org", "x+y", USER_UNKNOWN},
+		{"nobody+x@example.org", "nobody@example.org", "x", USER_UNKNOWN},
+		{"alice+@example.org", "alice+@example.org", "", USER_UNKNOWN},
+		{"+x@example.org", "+x@example.org", "", USER_UNKNOWN},
+		{"alice-x@example.org", "alice-x@example.org", "", USER_UNKNOWN},
+		{"alice+x@example.com", "", "", USER_UNKNOWN},
+	};
+	struct scratch s;
+
+	(void)state;
+	scratch_begin(&s, "default_domain = \"example.org\"");
+	scratch_add(&s, "alice@example.org", NULL, 0);
+	scratch_add(&s, "bob+x@example.org", NULL, 0);
+	for (size_t i = 0; i < countof(cases); i++) {
+		struct account a;
+		struct str folder;
+		struct err e = {0};
+
+		print_message("# case %zu\n", i);
+		assert_int_equal(user_find_folder(s.store, str_of(cases[i].typed), &a,
+						  &folder, &e),
+				 cases[i].result);
+		if (cases[i].name[0] != '\0')
+			assert_string_equal(a.name.s, cases[i].name);
+		assert_true(str_eq(folder, str_of(cases[i].folder)));
+	}
+	scratch_end(&s);
+}
+
 static void a_name_alone_needs_a_default_domain(void **state)
 {
 	struct scratch s;
@@ -128,6 +170,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(rows_say_who_is_meant),
+		cmocka_unit_test(a_detail_is_a_folder),
 		cmocka_unit_test(a_name_alone_needs_a_default_domain),
 		cmocka_unit_test(a_damaged_profile_is_neither_yes_nor_no),
 		cmocka_unit_test(some_may_not_come_in),
