@@ -28,6 +28,48 @@ int accounts_get(struct ctl *c, struct str name, struct account *out, struct err
 	return err_set(e, ERR_PERM, "5.1.1", "there is no account %s", n.s);
 }
 
+/* find_folder - under a name that is no account's; the name of *out is the folder's, if it can
+ * have one */
+static int find_folder(struct ctl *c, struct str typed, struct account *out, bool *found,
+		       struct err *e)
+{
+	const char *at = typed.n > 0 ? memrchr(typed.p, '@', typed.n) : NULL;
+	struct str local, detail;
+	struct name whose;
+	struct domain d;
+	struct err none;
+
+	*found = false;
+	*out = (struct account){0};
+	if (at == NULL)
+		return 0;
+	local = (struct str){typed.p, (size_t)(at - typed.p)};
+	if (domain_find(c->store, (struct str){at + 1, typed.n - local.n - 1}, &d, found,
+			e) < 0)
+		return -1;
+	*found = *found && domain_cut_detail(&d, &local, &detail) &&
+		 name_of(c->settings, local, str_of(d.name.s), &whose, &none) == 0 &&
+		 name_of_folder(&whose, detail, &out->name);
+	whose = out->name;
+	return *found ? account_find(c->store, &whose, out, found, e) : 0;
+}
+
+int accounts_get_maildrop(struct ctl *c, struct str name, struct account *out,
+			  struct err *e)
+{
+	struct err why;
+	bool found;
+
+	if (accounts_get(c, name, out, e) == 0)
+		return 0;
+	if (e->class == ERR_TEMP)
+		return -1;
+	if (find_folder(c, name, out, &found, &why) == 0)
+		return found ? 0 : -1;
+	*e = why;
+	return -1;
+}
+
 bool accounts_is_pattern(struct str operand)
 {
 	return operand.n > 0 && (memchr(operand.p, '*', operand.n) != NULL ||
@@ -92,15 +134,16 @@ static int choose_pattern(struct chosen *ch, struct str pattern, struct err *e)
 	return 0;
 }
 
-/* choose_damaged - false where that is not for us */
+/* choose_damaged - false where that is not for us; `tried` may be the name of a folder */
 static bool choose_damaged(struct chosen *ch, struct str operand,
-			   const struct accounts_change *how, struct err *why)
+			   const struct name *tried, const struct accounts_change *how,
+			   struct err *why)
 {
-	struct name n;
+	struct name n = *tried;
 	struct err e;
 
 	if (how->damaged == NULL || !record_is_damage(why) ||
-	    name_parse(ch->c->settings, operand, &n, &e) < 0)
+	    (!name_is_folder(tried) && name_parse(ch->c->settings, operand, &n, &e) < 0))
 		return false;
 	if (!ctl_has(ch->c, OPT_YES)) {
 		err_add(why,
@@ -116,13 +159,14 @@ static bool choose_damaged(struct chosen *ch, struct str operand,
 static int choose_operand(struct chosen *ch, struct str operand,
 			  const struct accounts_change *how, struct err *e)
 {
-	struct account a;
+	struct account a = {0};
 
 	if (accounts_is_pattern(operand))
 		return choose_pattern(ch, operand, e);
-	if (accounts_get(ch->c, operand, &a, e) == 0)
+	if ((how->folders ? accounts_get_maildrop : accounts_get)(ch->c, operand, &a,
+								  e) == 0)
 		choose(ch, &a.name);
-	else if (!choose_damaged(ch, operand, how, e))
+	else if (!choose_damaged(ch, operand, &a.name, how, e))
 		ctl_complain(ch->c, e);
 	return 0;
 }

@@ -15,6 +15,9 @@
 
 /* The account of this name, or an error that says what is there instead. */
 int accounts_get(struct ctl *c, struct str name, struct account *out, struct err *e);
+/* The same, or a folder of one, as its owner logs in to it: alice+work@example.org. */
+int accounts_get_maildrop(struct ctl *c, struct str name, struct account *out,
+			  struct err *e);
 
 /* A new account of this name: the domain's template and the switches. */
 int accounts_new(struct ctl *c, struct str name, struct account *out, struct err *e);
@@ -43,6 +46,7 @@ struct accounts_change {
 	/* What becomes of one whose profile is damaged or lost, if it is named as it is and
 	 * with --yes; only the name of *a is set.  NULL: it is complained about. */
 	int (*damaged)(struct ctl *c, struct account *a, struct err *e);
+	bool folders; /* may be named, too */
 };
 int accounts_change(struct ctl *c, const struct accounts_change *how, struct err *e);
 

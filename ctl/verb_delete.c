@@ -22,6 +22,8 @@ static int delete_account(struct ctl *c, struct account *a, struct err *e)
 	 * a secret left behind by a crash names an incarnation that is gone. */
 	if (account_delete(c->store, &a->name, e) < 0)
 		return -1;
+	if (name_is_folder(&a->name))
+		return 0;
 	return secret_delete(c->store, &a->name, e);
 }
 
@@ -34,8 +36,11 @@ static int delete_damaged(struct ctl *c, struct account *a, struct err *e)
 
 int verb_delete(struct ctl *c, struct err *e)
 {
-	return accounts_change(c,
-			       &(struct accounts_change){"delete", "deleted",
-							 delete_account, delete_damaged},
-			       e);
+	static const struct accounts_change how = {.verb = "delete",
+						   .done = "deleted",
+						   .one = delete_account,
+						   .damaged = delete_damaged,
+						   .folders = true};
+
+	return accounts_change(c, &how, e);
 }

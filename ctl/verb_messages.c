@@ -21,7 +21,7 @@ int verb_messages(struct ctl *c, struct err *e)
 	struct account a;
 	struct maildrop *m;
 
-	if (accounts_get(c, ctl_operand(c, 0), &a, e) < 0 ||
+	if (accounts_get_maildrop(c, ctl_operand(c, 0), &a, e) < 0 ||
 	    maildrop_look(c->store, &a, &m, e) < 0)
 		return -1;
 

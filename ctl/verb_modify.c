@@ -27,6 +27,9 @@ int verb_modify(struct ctl *c, struct err *e)
 	if (accounts_apply(c, &probe, e) <
 	    0) /* a bad value, before anything is touched */
 		return -1;
-	return accounts_change(
-		c, &(struct accounts_change){"modify", "modified", modify, NULL}, e);
+	return accounts_change(c,
+			       &(struct accounts_change){.verb = "modify",
+							 .done = "modified",
+							 .one = modify},
+			       e);
 }

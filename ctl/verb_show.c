@@ -6,6 +6,7 @@
 #include "ctl/forwardings.h"
 #include "ctl/table.h"
 #include "lib/conn.h"
+#include "store/folder.h"
 
 static const struct column columns[] = {
 	/* clang-format off */
@@ -21,6 +22,7 @@ static const struct column columns[] = {
 	{"password_set", "Password set", CELL_TIME},
 	{"password_expired", "Expired",  CELL_BOOL},
 	{"mechanisms",   "Logs in by",   CELL_LIST},
+	{"folders",      "Folders",      CELL_LIST},
 	/* clang-format on */
 };
 
@@ -39,6 +41,26 @@ static void mechanisms_cell(struct table *t, const struct secret *x)
 		buf_put(&list, STR("APOP\nCRAM-MD5\nDIGEST-MD5\n"));
 	table_text(t, buf_str(&list));
 	buf_fini(&list);
+}
+
+static int put_folder(const struct name *folder, void *ctx, struct err *e UNUSED)
+{
+	buf_printf(ctx, STR_FMT "\n", STR_ARG(name_folder(folder)));
+	return 0;
+}
+
+static int folders_cell(struct ctl *c, struct table *t, const struct account *a,
+			struct err *e)
+{
+	struct buf list;
+	int rc = 0;
+
+	buf_init(&list, 1 << 20);
+	if (a->folders)
+		rc = folder_each(c->store, &a->name, put_folder, &list, e);
+	table_text(t, buf_str(&list));
+	buf_fini(&list);
+	return rc;
 }
 
 static int show_account(struct ctl *c, const struct account *a, struct err *e)
@@ -67,21 +89,26 @@ static int show_account(struct ctl *c, const struct account *a, struct err *e)
 	table_number(t, secret.set_ms);
 	table_number(t, secret_is_expired(c->settings, secret.set_ms, clock_unix_ms()));
 	mechanisms_cell(t, &secret);
-	table_print(t, TABLE_RECORD, ctl_has(c, OPT_JSON), stdout);
+
+	int rc = folders_cell(c, t, a, e);
+
+	if (rc == 0)
+		table_print(t, TABLE_RECORD, ctl_has(c, OPT_JSON), stdout);
 	table_free(&t);
 	secret_fini(&secret);
-	return 0;
+	return rc;
 }
 
-/* A name is an account or a forwarding, never both. */
+/* A name is an account or a forwarding, never both; what can be neither may be a folder. */
 int verb_show(struct ctl *c, struct err *e)
 {
 	struct account a;
 	struct name name;
 	struct forwarding f = {0};
-	bool found;
+	struct err none;
+	bool found = false;
 
-	if (name_parse(c->settings, ctl_operand(c, 0), &name, e) < 0 ||
+	if (name_parse(c->settings, ctl_operand(c, 0), &name, &none) == 0 &&
 	    forwarding_find(c->store, &name, &f, &found, e) < 0)
 		return -1;
 	if (found)
@@ -89,7 +116,7 @@ int verb_show(struct ctl *c, struct err *e)
 	forwarding_fini(&f);
 	if (found)
 		return 0;
-	if (accounts_get(c, ctl_operand(c, 0), &a, e) < 0)
+	if (accounts_get_maildrop(c, ctl_operand(c, 0), &a, e) < 0)
 		return -1;
 	return show_account(c, &a, e);
 }

@@ -153,7 +153,7 @@ def test_add_and_show(bare):
     assert shown == {"name": "alice@example.org", "owner": "Alice Möller", "group": "staff",
                      "flags": ["DISMAIL", "LOCKPWD"], "messages": 0, "octets": 0,
                      "quota": 100 << 20, "overdraft": 1 << 20, "password_expired": False,
-                     "mechanisms": ["PLAIN"] + SCRAM}
+                     "mechanisms": ["PLAIN"] + SCRAM, "folders": []}
     text = bare.ctl("show", "alice@example.org")
     assert re.search(r"^Quota +100M$", text, re.M)
     assert re.search(r"^Flags +DISMAIL, LOCKPWD$", text, re.M)
