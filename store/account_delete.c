@@ -219,6 +219,19 @@ static int in_use(const struct name *name, struct err *e)
 		       name->s);
 }
 
+static int end_as_it_stands(const struct ending *x, const struct name *folder,
+			    enum account_standing standing, struct err *e)
+{
+	if (standing == ACCOUNT_NOWHERE)
+		return 0;
+	if (standing == ACCOUNT_REMNANT) /* nothing was held for it yet */
+		return x->locked ? remove_rest(x->s, folder, e)
+				 : remove_rest_unlocked(x->s, folder, e);
+	if (standing != ACCOUNT_DELETED && mark(x->s, folder, e) < 0)
+		return -1;
+	return let_go(x->s, folder, x->search, x->locked, e);
+}
+
 /* end_folder - of an account whose deletion is marked: nobody can make one any more, or log
  * in to it.  A deletion of the folder itself may have been stopped before. */
 static int end_folder(const struct name *folder, void *ctx, struct err *e)
@@ -233,10 +246,8 @@ static int end_folder(const struct name *folder, void *ctx, struct err *e)
 	if (lease == NULL)
 		return in_use(folder, e);
 	rc = account_standing(x->s, folder, &standing, e);
-	if (rc == 0 && standing != ACCOUNT_DELETED && standing != ACCOUNT_NOWHERE)
-		rc = mark(x->s, folder, e);
-	if (rc == 0 && standing != ACCOUNT_NOWHERE)
-		rc = let_go(x->s, folder, x->search, x->locked, e);
+	if (rc == 0)
+		rc = end_as_it_stands(x, folder, standing, e);
 	storage_lease_drop(&lease);
 	return rc;
 }

@@ -205,7 +205,8 @@ static int take_folder_of(struct store *s, struct str text, struct account *a,
 	with.folder_of = 1;
 	if (!take_line(text, "folder-of", &with))
 		return err_set(e, ERR_TEMP, "4.3.0",
-			       "there is no account %s that %s would be a folder of",
+			       "there is no account %s that %s would be a folder of; "
+			       "'popstore add' makes it",
 			       name.s, a->name.s);
 	a->folder_of = with.folder_of;
 	return 0;

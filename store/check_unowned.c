@@ -71,6 +71,23 @@ static int let_go(struct unowned *u, bool may, const char *what, struct err *e)
 	return 0;
 }
 
+static void say_made_again(struct unowned *u, const struct account *a,
+			   const struct id_text *id)
+{
+	if (name_is_folder(&a->name))
+		check_report(u->c, "I7", true,
+			     "folder %s is gone, and message %s is held for it; made "
+			     "again",
+			     a->name.s, id->c);
+	else
+		check_report(
+			u->c, "I7", true,
+			"account %s is gone, and message %s is held for it; made "
+			"again with the template's settings: its owner cannot log in "
+			"until 'popstore modify %s --flags nodisuser'",
+			a->name.s, id->c, a->name.s);
+}
+
 /* make_again - false, said, where that cannot be */
 static bool make_again(struct unowned *u, struct account *a)
 {
@@ -80,12 +97,7 @@ static bool make_again(struct unowned *u, struct account *a)
 	bool fails;
 
 	if (account_make_again(u->c->s, &u->slot->name, u->slot->uid, a, &why) == 0) {
-		check_report(
-			u->c, "I7", true,
-			"account %s is gone, and message %s is held for it; made "
-			"again with the template's settings: its owner cannot log in "
-			"until 'popstore modify %s --flags nodisuser'",
-			name, id.c, name);
+		say_made_again(u, a, &id);
 		return true;
 	}
 	/* A full disk is no reason to let go of mail. */

@@ -194,8 +194,10 @@ int folder_make(struct store *s, const struct account *a, struct str folder,
 		*why = "it is too long";
 	if (*why != NULL)
 		return 0;
-	if (folder_find(s, a, folder, out, &found, e) < 0 || found)
-		return found ? 0 : -1;
+	if (folder_find(s, a, folder, out, &found, e) < 0)
+		return -1;
+	if (found)
+		return 0;
 	if (tree_lock(store_root(s), &lock, e) < 0)
 		return -1;
 	rc = create(s, a, &name, why, e);

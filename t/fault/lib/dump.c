@@ -3,6 +3,7 @@
 
 #include "auth/secret.h"
 #include "store/domain.h"
+#include "store/folder.h"
 #include "store/forwarding.h"
 #include "store/id.h"
 #include "store/maildrop.h"
@@ -204,6 +205,20 @@ static void put_scripts(struct dumping *x, const struct account *a)
 		put_bad_script(&e, &o);
 }
 
+static int put_folder(const struct name *name, void *ctx, struct err *e UNUSED)
+{
+	struct dumping *x = ctx;
+	struct account folder;
+	struct err why;
+	bool found;
+
+	if (account_find(x->w->store, name, &folder, &found, &why) < 0)
+		put(x->out, key_of("maildrop", name->s, "").s, "ERROR %s", why.text);
+	else if (found)
+		put_maildrop(x, &folder);
+	return 0;
+}
+
 static bool put_account(const struct account *a, void *ctx)
 {
 	struct dumping *x = ctx;
@@ -216,6 +231,7 @@ static bool put_account(const struct account *a, void *ctx)
 	put_secret(x, a);
 	put_scripts(x, a);
 	put_maildrop(x, a);
+	world_ok(folder_each(x->w->store, &a->name, put_folder, x, &e_));
 	return true;
 }
 

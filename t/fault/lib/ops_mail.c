@@ -71,6 +71,46 @@ static unsigned deliver_volumes(struct world *w, struct err *e)
 	return parts | world_deliver_one(w, "bob@example.org", "other.300", e) << 1;
 }
 
+/* ---- folders ------------------------------------------------------------------------------ */
+
+/* file - as a filter does for alice, who keeps it or not */
+static unsigned file(struct world *w, const char *label, bool keep, struct err *e)
+{
+	static const char *const names[] = {"alice@example.org", "bob@example.org", NULL};
+	unsigned done;
+
+	w->folder = "Work";
+	w->left_out = keep ? 0 : 1;
+	done = world_deliver(w, names, label, e);
+	w->folder = NULL;
+	w->left_out = 0;
+	return done;
+}
+
+static unsigned file_first(struct world *w, struct err *e)
+{
+	return file(w, "new.300", false, e);
+}
+
+static unsigned file_and_keep(struct world *w, struct err *e)
+{
+	return file(w, "new.300", true, e);
+}
+
+static unsigned file_large(struct world *w, struct err *e)
+{
+	return file(w, "new.200000", true, e);
+}
+
+static void prepare_folder(struct world *w)
+{
+	struct err e = {0};
+
+	world_open(w);
+	must(file(w, "filed.300", true, &e) == 3);
+	world_close(w);
+}
+
 /* ---- sessions ---------------------------------------------------------------------------- */
 
 static void log_in(struct world *w)
@@ -291,6 +331,30 @@ const struct op ops_mail[] = {
 		.name = "deliver 200 KB",
 		.run = deliver_large,
 		.parts = {MAIL("alice")},
+		.twice = true,
+		.leaves = "I5 I7 I9",
+	},
+	{
+		.name = "file into a folder that is made for it",
+		.run = file_first,
+		.parts = {"mail alice", MAIL("bob")},
+		.twice = true,
+		.leaves = "I4 I5 I7 I9",
+	},
+	{
+		.name = "file into a folder, and keep",
+		.prepare = prepare_folder,
+		.run = file_and_keep,
+		.parts = {"mail alice", MAIL("bob")},
+		.twice = true,
+		.leaves = "I5 I7 I9",
+	},
+	{
+		.name = "file 200 KB into a folder",
+		.volumes = 2,
+		.prepare = prepare_folder,
+		.run = file_large,
+		.parts = {"mail alice", MAIL("bob")},
 		.twice = true,
 		.leaves = "I5 I7 I9",
 	},

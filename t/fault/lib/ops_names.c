@@ -126,6 +126,23 @@ static unsigned delete_account(struct world *w, struct err *e)
 	return told(account_delete(w->store, &n, e));
 }
 
+/* prepare_folders - with one letter in a folder alone, and one that is everywhere */
+static void prepare_folders(struct world *w)
+{
+	struct err e = {0};
+
+	world_open(w);
+	w->folder = "Work";
+	must(world_deliver_one(w, "alice@example.org", "filed.300", &e) == 1);
+	w->left_out = 1;
+	must(world_deliver_one(w, "alice@example.org", "away.300", &e) == 1);
+	w->left_out = 0;
+	w->folder = "Other";
+	must(world_deliver_one(w, "alice@example.org", "other.300", &e) == 1);
+	w->folder = NULL;
+	world_close(w);
+}
+
 /* What a deletion leaves that died when the profile was gone. */
 static void prepare_remnant(struct world *w)
 {
@@ -353,6 +370,13 @@ const struct op ops_names[] = {
 	},
 	{
 		.name = "delete",
+		.run = delete_account,
+		.parts = {""},
+		.leaves = "I4 I7 I9",
+	},
+	{
+		.name = "delete, of an account with folders",
+		.prepare = prepare_folders,
 		.run = delete_account,
 		.parts = {""},
 		.leaves = "I4 I7 I9",

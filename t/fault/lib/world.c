@@ -4,6 +4,7 @@
 #include "auth/secret.h"
 #include "mail/dotstream.h"
 #include "store/domain.h"
+#include "store/folder.h"
 #include "store/forwarding.h"
 #include "store/message.h"
 #include "store/record.h"
@@ -155,8 +156,22 @@ static struct delivery_totals totals_of(struct str text)
 	return (struct delivery_totals){ds.size, ds.header_end};
 }
 
+static int file(struct world *w, struct delivery *d, const struct account *first,
+		struct err *e)
+{
+	struct account folder;
+	const char *why;
+
+	if (folder_make(w->store, first, str_of(w->folder), &folder, &why, e) < 0)
+		return -1;
+	must(why == NULL);
+	must(delivery_file_into(d, 0, &folder));
+	return 0;
+}
+
 /* send - in three pieces, as from a wire */
-static int send(struct world *w, struct delivery *d, struct str text, struct err *e)
+static int send(struct world *w, struct delivery *d, const struct account *first,
+		struct str text, struct err *e)
 {
 	struct delivery_totals totals = totals_of(text);
 	size_t piece = text.n / 3 + 1;
@@ -171,6 +186,8 @@ static int send(struct world *w, struct delivery *d, struct str text, struct err
 		text.p += n;
 		text.n -= n;
 	}
+	if (w->folder != NULL && file(w, d, first, e) < 0)
+		return -1;
 	for (size_t i = 0; i < delivery_recipients(d); i++)
 		if (w->left_out & 1u << i)
 			delivery_leave_out(d, i, VERDICT_OK, NULL);
@@ -196,6 +213,7 @@ unsigned world_deliver(struct world *w, const char *const *names, const char *la
 {
 	struct delivery *d =
 		delivery_begin(w->store, STR("sender@example.com"), str_of(label));
+	struct account first = {0};
 	unsigned told = 0;
 	struct buf text;
 	size_t n = 0;
@@ -213,9 +231,11 @@ unsigned world_deliver(struct world *w, const char *const *names, const char *la
 			rc = err_set(e, ERR_PERM, "5.1.1", "no account %s", names[n]);
 		if (rc == 0)
 			delivery_rcpt(d, &a, trace_of(label));
+		if (rc == 0 && n == 0)
+			first = a;
 	}
 	if (rc == 0)
-		rc = send(w, d, buf_str(&text), e);
+		rc = send(w, d, &first, buf_str(&text), e);
 	for (size_t i = 0; rc == 0 && i < n; i++) {
 		struct err why = {0};
 

@@ -31,6 +31,7 @@ struct world {
 	uint64_t base_ms;         /* ids below this are those of the base */
 	struct maildrop *session; /* an operation's own, open for it */
 	unsigned left_out;        /* recipients that a delivery leaves out, a bit each */
+	const char *folder;       /* of the first one, that it files into; or NULL */
 	bool careless; /* a control: letters are read without looking at their checksums */
 };
 
