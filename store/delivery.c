@@ -31,6 +31,8 @@ struct recipient {
 	uint64_t first;   /* a retry: the id of the first copy */
 	bool left_out;    /* it is not to get it */
 	size_t of;        /* a folder: of the account in this place; else its own place */
+	size_t copies;    /* that are still to come, of an account and its folders */
+	enum verdict_code refused; /* by the quota, of an account and its folders */
 	enum verdict_code result;
 	struct err why;
 };
@@ -95,6 +97,8 @@ static struct recipient *add(struct delivery *d, const struct account *a, size_t
 	r->account = *a;
 	r->result = VERDICT_TRY_AGAIN;
 	r->of = *place;
+	r->copies = 1;
+	r->refused = VERDICT_OK;
 	buf_init(&r->trace, TRACE_ENCODED_MAX);
 	return r;
 }
@@ -358,6 +362,7 @@ static int hand_over(struct delivery *d, size_t i, struct maildrop_answer *answe
 		.key = d->info.key,
 		.since_ms = d->retry_since_ms,
 		.check_quota = true,
+		.more = (d->rcpt[r->of].copies - 1) * (d->info.size + r->trace_n),
 	};
 
 	return maildrop_append(d->s, &r->account, &add, answer, e);
@@ -379,21 +384,33 @@ static void put_off(struct recipient *r)
 	}
 }
 
-static void deliver_one(struct delivery *d, size_t i)
+/* give - of the account and its folders all get it, or from the first one on that the quota
+ * refuses none: it was asked for all of them */
+static void give(struct delivery *d, size_t i)
 {
-	struct recipient *r = &d->rcpt[i];
-	struct maildrop_answer answer;
-	struct err leak;
+	struct recipient *r = &d->rcpt[i], *whose = &d->rcpt[r->of];
+	struct maildrop_answer answer = {0};
 
-	if (r->left_out)
-		return;
-	if (hand_over(d, i, &answer, &r->why) == 0)
-		r->result = (enum verdict_code)answer.verdict;
+	if (whose->refused != VERDICT_OK)
+		r->result = whose->refused;
+	else if (hand_over(d, i, &answer, &r->why) == 0)
+		r->result = whose->refused = (enum verdict_code)answer.verdict;
 	else if (r->why.class == ERR_PERM && r->of == i)
 		r->result = VERDICT_NO_USER;
 	else
 		put_off(r);
 	r->first = answer.first;
+	whose->copies--;
+}
+
+static void deliver_one(struct delivery *d, size_t i)
+{
+	struct recipient *r = &d->rcpt[i];
+	struct err leak;
+
+	if (r->left_out)
+		return;
+	give(d, i);
 	if (has_line(r))
 		return;
 	/* If this fails the slot holds on, and `popstore check --repair` takes it for a
@@ -467,6 +484,7 @@ void delivery_leave_out(struct delivery *d, size_t i, enum verdict_code result,
 {
 	must(i < d->named && d->draft != NULL && !d->rcpt[i].left_out);
 	d->rcpt[i].left_out = true;
+	d->rcpt[i].copies--;
 	d->rcpt[i].result = result;
 	if (why != NULL)
 		d->rcpt[i].why = *why;
@@ -488,6 +506,7 @@ bool delivery_file_into(struct delivery *d, size_t i, const struct account *fold
 		return true;
 	d->more = more;
 	r->of = i;
+	d->rcpt[i].copies++;
 	r->trace_n = d->rcpt[i].trace_n;
 	buf_put(&r->trace, buf_str(&d->rcpt[i].trace));
 	d->rcpt[i].account.folders = true;

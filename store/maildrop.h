@@ -85,6 +85,7 @@ struct maildrop_add {
 	uint64_t
 		since_ms; /* look for the key in lines of messages from then on; 0 = do not */
 	bool check_quota; /* refuse by the quota rule (verdict_quota()) */
+	uint64_t more; /* octets that are to come with it, in folders: refused with it */
 };
 
 /* What became of it: appended, if both are 0. */

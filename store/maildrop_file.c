@@ -204,7 +204,8 @@ static int is_wanted(struct store *s, struct storage_file *f, const struct accou
 	    maildrop_find_key(f, a, tail, add->key, add->since_ms, &answer->first, e) < 0)
 		return -1;
 	if (add->check_quota && answer->first == 0 &&
-	    judge_quota(s, a, tail->last.octets, add->size, &answer->verdict, e) < 0)
+	    judge_quota(s, a, tail->last.octets, add->size + add->more, &answer->verdict,
+			e) < 0)
 		return -1;
 	*wanted = answer->first == 0 && answer->verdict == VERDICT_OK;
 	return 0;

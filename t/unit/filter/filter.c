@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "store/folder.h"
 #include "store/script.h"
 #include "t/unit/store/scratch.h"
 
@@ -142,6 +143,152 @@ static void scripts_decide(void **state)
 		if (rows[i].text != NULL)
 			assert_string_equal(o.text, rows[i].text);
 	}
+}
+
+/* ---- folders ------------------------------------------------------------------------------- */
+
+#define FILE_IT "require [\"fileinto\", \"copy\", \"mailbox\", \"imap4flags\"];\n"
+
+static const struct {
+	const char *script;
+	enum filter_answer answer;
+	const char *folders;
+	const char *failure; /* a part of it */
+} filings[] = {
+	/* clang-format off */
+	{"fileinto \"Work\";", FILTER_FILE, "Work:2 ", NULL},
+	{"fileinto :create \"a\";\nfileinto :flags \"x\" \"b\";", FILTER_FILE, "a:2 b:3 ", NULL},
+	{"fileinto \"a\"; keep;", FILTER_KEEP, "a:2 ", NULL},
+	{"fileinto :copy \"a\";", FILTER_KEEP, "a:2 ", NULL},
+	{"fileinto \"inBox\";", FILTER_KEEP, "", NULL},
+	{"fileinto \"a\"; discard;", FILTER_FILE, "a:2 ", NULL},
+	{"fileinto \"a/b\";", FILTER_KEEP, "", "slash"},
+	{"fileinto \"a\"; fileinto \"b/c\"; fileinto \"d\";", FILTER_KEEP, "a:2 d:2 ", "slash"},
+	{"if mailboxexists \"INBOX\" { fileinto \"a\"; }", FILTER_FILE, "a:2 ", NULL},
+	{"if mailboxexists \"there\" { fileinto \"a\"; }", FILTER_FILE, "a:2 ", NULL},
+	{"if mailboxexists [\"there\", \"other\"] { fileinto \"a\"; }", FILTER_KEEP, "", NULL},
+	/* clang-format on */
+};
+
+static void is_filed(size_t i, const struct filter_outcome *o)
+{
+	struct buf list;
+
+	buf_init(&list, 400);
+	for (size_t k = 0; k < o->n_folders; k++)
+		buf_printf(&list, "%s:%u ", o->folders[k].name, o->folders[k].line);
+	print_message("# row %zu: %s%s\n", i, buf_cstr(&list), o->failure);
+	assert_int_equal(o->answer, filings[i].answer);
+	assert_string_equal(buf_cstr(&list), filings[i].folders);
+	assert_int_equal(o->failed, filings[i].failure != NULL);
+	if (o->failed)
+		assert_non_null(strstr(o->failure, filings[i].failure));
+	for (size_t k = 0; k < o->n_folders; k++)
+		assert_string_equal(o->folders[k].script, "main");
+	buf_fini(&list);
+}
+
+static void script_of_row(struct fixture *x, size_t i, struct account *a)
+{
+	char text[400];
+	struct account now = x->a;
+
+	snprintf(text, sizeof text, FILE_IT "%s", filings[i].script);
+	x->a = *a;
+	set_script(x, text);
+	if (a == &x->a)
+		return;
+	*a = x->a;
+	x->a = now;
+}
+
+static void make_there(struct fixture *x, struct account *a)
+{
+	struct account folder;
+	const char *why;
+	bool found;
+
+	scratch_ok(folder_make(x->s.store, a, STR("There"), &folder, &why, &e_));
+	assert_null(why);
+	scratch_ok(account_find(x->s.store, &a->name, a, &found, &e_));
+}
+
+/* Nothing is made by that. */
+static void fileinto_names_folders(void **state)
+{
+	struct fixture *x = *state;
+	struct account folder;
+	bool found;
+
+	open_filters(x);
+	make_there(x, &x->a);
+	for (size_t i = 0; i < countof(filings); i++) {
+		struct filter_outcome o;
+
+		script_of_row(x, i, &x->a);
+		o = run(x);
+		is_filed(i, &o);
+		filter_outcome_fini(&o);
+	}
+	scratch_ok(folder_find(x->s.store, &x->a, STR("a"), &folder, &found, &e_));
+	assert_false(found);
+}
+
+/* Each has a script of his own, and all get one message: whoever came before, what comes of it
+ * is the same as alone. */
+static void others_make_no_difference(void **state)
+{
+	struct fixture *x = *state;
+	struct account all[countof(filings)];
+	struct filter_message m = {.text = str_of(letter),
+				   .size = sizeof letter - 1 - 4,
+				   .sender = STR("sender@example.com")};
+
+	open_filters(x);
+	for (size_t i = 0; i < countof(filings); i++) {
+		char name[40];
+
+		snprintf(name, sizeof name, "user%zu@example.org", i);
+		all[i] = scratch_account(&x->s, name);
+		make_there(x, &all[i]);
+		script_of_row(x, i, &all[i]);
+	}
+	for (size_t step = 1; step < countof(filings); step++) {
+		struct err e;
+		struct filter *f = filter_begin(x->filters, FILTER_MS, &e);
+
+		assert_non_null(f);
+		filter_set_message(f, &m);
+		for (size_t i = 0; i < countof(filings); i++) {
+			size_t who = (i * step + step) % countof(filings);
+			struct filter_outcome o;
+
+			filter_run(f, &all[who], str_of(all[who].name.s), &o);
+			is_filed(who, &o);
+			filter_outcome_fini(&o);
+		}
+		filter_end(&f);
+	}
+}
+
+/* A folder of which nobody can say whether it is there has the message put off. */
+static void what_cannot_be_told_is_put_off(void **state)
+{
+	struct fixture *x = *state;
+	struct scratch_path profile =
+		scratch_place("accounts", "alice/there@example.org", "profile");
+	struct filter_outcome o;
+
+	open_filters(x);
+	make_there(x, &x->a);
+	script_of_row(x, 9, &x->a);
+	assert_int_equal(unlink(scratch_path(&x->s, profile.s).s), 0);
+	assert_int_equal(mkdir(scratch_path(&x->s, profile.s).s, 0700), 0);
+	o = run(x);
+	assert_int_equal(o.answer, FILTER_LATER);
+	assert_int_equal(o.why.class, ERR_TEMP);
+	assert_int_equal(o.n_folders, 0);
+	assert_int_equal(rmdir(scratch_path(&x->s, profile.s).s), 0);
 }
 
 /* A script that looks at too much for too long. */
@@ -364,6 +511,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(scripts_decide),
+		T(fileinto_names_folders),
+		T(others_make_no_difference),
+		T(what_cannot_be_told_is_put_off),
 		T(steps_have_an_end),
 		T(a_long_reason_fits_a_reply),
 		T(damage_keeps),
