@@ -221,8 +221,9 @@ static const struct conf_item items[] = {
 	NUM(CONF_OCTETS, sieve, max_script_size, "64K", K, 1 * K * K,
 	    "The largest one."),
 	NUM(CONF_COUNT, sieve, max_folders, "50", 0, 1000,
-	    "Folders of an account.  They are made when a filter first files mail into them;\n"
-	    "beyond that number, and with 0, it is kept in the maildrop; see\n"
+	    "Folders of an account.\n"
+	    "They are made when a filter first files mail into them; beyond that number, and\n"
+	    "with 0, it is kept in the account's own maildrop; see\n"
 	    ".Xr popstore-lmtpd 8 ."),
 	PATHS(sieve, before,
 	      "Files with scripts of the site, in their order, that every account's mail goes\n"

@@ -4,6 +4,7 @@
  *
  *   <root>/popstore          record: what this is, format version, store id (mark.h)
  *   <root>/accounts/ab/cd/<name@domain>/{profile,maildrop,session}
+ *   <root>/accounts/ab/cd/<name%2ffolder@domain>/...  a folder, beside its account
  *   <root>/domains/ab/cd/<domain>        record
  *   <root>/forwardings/ab/cd/<name@domain>  record
  *   <root>/writers/<n>       record: a writer's ids and checkpoint
