@@ -280,6 +280,8 @@ static bool check_tests(struct checker *c, struct node *n, const struct definiti
 static void check_block(struct checker *c, struct node *block, size_t n)
 {
 	const struct node *last = c->last;
+	enum truth chain =
+		c->chain; /* an "if" in the block is none before an "else" after it */
 
 	c->last = NULL;
 	for (size_t i = 0; i < n; i++) {
@@ -287,6 +289,7 @@ static void check_block(struct checker *c, struct node *block, size_t n)
 		c->last = &block[i];
 	}
 	c->last = last;
+	c->chain = chain;
 }
 
 static void check_inside(struct checker *c, struct node *n)
