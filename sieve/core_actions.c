@@ -3,6 +3,7 @@
 #include "sieve/extensions_int.h"
 
 #include "mail/address.h"
+#include "sieve/extlists_int.h"
 #include "sieve/filing_int.h"
 #include "sieve/redirect_int.h"
 
@@ -79,8 +80,8 @@ static bool take_list(struct run *r, struct str name, struct sieve_redirect *to)
 {
 	const struct sieve_host *h = r->in->host;
 
-	to->list = name;
-	if (h->list_exists == NULL || !h->list_exists(h->ctx, name))
+	to->list = extlists_name(r, name);
+	if (h->list_exists == NULL || !h->list_exists(h->ctx, to->list))
 		run_fail(r, "redirect: there is no list '" STR_FMT "'", STR_ARG(name));
 	return !r->failed;
 }

@@ -79,7 +79,21 @@ static bool zone(struct str s, int64_t *seconds)
 	return true;
 }
 
-/* is_time - "2026-11-29T12:00:00Z", RFC 3339 without fractions */
+/* fraction - of a second, which is passed over; false: a dot without one */
+static bool fraction(struct str *s)
+{
+	int unused;
+
+	if (!mark(s, '.'))
+		return true;
+	if (!digits(s, 1, &unused))
+		return false;
+	while (digits(s, 1, &unused))
+		;
+	return true;
+}
+
+/* is_time - "2026-11-29T12:00:00Z" (RFC 3339) */
 static bool is_time(struct str s, int64_t *unix_s)
 {
 	struct tm tm = {0};
@@ -88,7 +102,8 @@ static bool is_time(struct str s, int64_t *unix_s)
 	if (!digits(&s, 4, &tm.tm_year) || !mark(&s, '-') || !digits(&s, 2, &tm.tm_mon) ||
 	    !mark(&s, '-') || !digits(&s, 2, &tm.tm_mday) || !mark(&s, 't') ||
 	    !digits(&s, 2, &tm.tm_hour) || !mark(&s, ':') || !digits(&s, 2, &tm.tm_min) ||
-	    !mark(&s, ':') || !digits(&s, 2, &tm.tm_sec) || !zone(s, &east))
+	    !mark(&s, ':') || !digits(&s, 2, &tm.tm_sec) || !fraction(&s) ||
+	    !zone(s, &east))
 		return false;
 	if (tm.tm_mon < 1 || tm.tm_mon > 12 || tm.tm_mday < 1 || tm.tm_mday > 31 ||
 	    tm.tm_hour > 23 || tm.tm_min > 59 || tm.tm_sec > 60)

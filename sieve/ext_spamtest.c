@@ -86,43 +86,51 @@ static int64_t ratio(const struct sieve_scanner *s, struct str value)
 	return n <= 0 ? 0 : n >= max ? 1000 : n * 1000 / max;
 }
 
-/* grade - from `low` to `high`; 0: not tested */
+enum { NOT_TESTED = -1 };
+
+/* grade - from `low` to `high` */
 static int grade(struct run *r, const struct sieve_scanner *s, int low, int high)
 {
 	struct str value;
 	int64_t part;
 
 	if (!field_says(r, s, &value))
-		return 0;
+		return NOT_TESTED;
 	if (s->kind == SCANNER_TEXT) {
 		int place = place_of(s, value);
 
-		return place < 0 ? 0 : place > high ? high : place;
+		return place <= 0 ? NOT_TESTED : place > high ? high : place;
 	}
 	part = ratio(s, value);
-	return part < 0 ? 0 : low + (int)(part * (high - low) / 1000);
+	return part < 0 ? NOT_TESTED : low + (int)(part * (high - low) / 1000);
 }
 
-/* percent - RFC 5235 section 2.2: 0 is not tested, or no spam at all */
+/* percent - RFC 5235 section 3.2.2: 0 is no spam at all, and what was not tested */
 static int percent(struct run *r, const struct sieve_scanner *s)
 {
 	if (s->kind == SCANNER_TEXT) {
 		int n = grade(r, s, 1, 10);
 
-		return n <= 1 ? 0 : (n - 1) * 100 / 9;
+		return n == NOT_TESTED ? n : (n - 1) * 100 / 9;
 	}
 	return grade(r, s, 0, 100);
 }
 
 /* ---- the tests ---------------------------------------------------------------------------------- */
 
+/* match_number - what was not tested is "0", and no value that :count counts (RFC 5235
+ * section 3.1) */
 static bool match_number(struct run *r, const struct node *n, int number)
 {
+	struct matching m;
 	char text[16];
-	int length = snprintf(text, sizeof text, "%d", number);
+	int length = snprintf(text, sizeof text, "%d", number == NOT_TESTED ? 0 : number);
 
-	return match_one(r, n->match,
-			 arena_str(r->arena, (struct str){text, (size_t)length}));
+	matching_begin(&m, r, n->match);
+	if (number != NOT_TESTED || !n->match->type->counts)
+		matching_value(&m,
+			       arena_str(r->arena, (struct str){text, (size_t)length}));
+	return matching_end(&m);
 }
 
 static bool test_spamtest(struct run *r, const struct node *n)

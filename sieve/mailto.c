@@ -9,8 +9,7 @@ static int digit16(char c)
 	return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-/* decode - %40; false: a "%" without two digits, or a NUL */
-static bool decode(struct arena *a, struct str s, struct str *out)
+bool uri_decode(struct arena *a, struct str s, struct str *out)
 {
 	char *p = arena_alloc(a, s.n);
 	size_t n = 0;
@@ -39,7 +38,7 @@ static bool add_recipient(struct arena *a, struct str s, struct mailto *out)
 {
 	struct buf address;
 	struct str decoded = {"", 0};
-	bool ok = out->n < MAILTO_RECIPIENTS && decode(a, s, &decoded);
+	bool ok = out->n < MAILTO_RECIPIENTS && uri_decode(a, s, &decoded);
 
 	buf_init(&address, 1024);
 	ok = ok && redirect_address(decoded, &address);
@@ -64,9 +63,9 @@ static bool take_field(struct arena *a, struct str field, struct mailto *out)
 	if (str_ieq(name, STR("to")))
 		return add_recipients(a, value, out);
 	if (str_ieq(name, STR("body")))
-		return decode(a, value, &out->body);
+		return uri_decode(a, value, &out->body);
 	if (str_ieq(name, STR("subject")))
-		return decode(a, value, &out->subject);
+		return uri_decode(a, value, &out->subject);
 	return true;
 }
 

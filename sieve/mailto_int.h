@@ -24,4 +24,7 @@ struct mailto {
 /* False: it is no such URI, or names no recipient.  Lies in `a`. */
 bool mailto_parse(struct arena *a, struct str uri, struct mailto *out);
 
+/* "%40" is "@".  False: a "%" without two digits, or what comes of it is a NUL or no UTF-8. */
+bool uri_decode(struct arena *a, struct str s, struct str *out);
+
 #endif

@@ -396,12 +396,3 @@ bool matching_end(struct matching *m)
 	}
 	return m->found && !m->run->failed;
 }
-
-bool match_one(struct run *r, const struct match *match, struct str value)
-{
-	struct matching m;
-
-	matching_begin(&m, r, match);
-	matching_value(&m, value);
-	return matching_end(&m);
-}

@@ -72,8 +72,6 @@ void matching_begin(struct matching *m, struct run *r, const struct match *match
 /* True: done, the answer is known. */
 bool matching_value(struct matching *m, struct str value);
 bool matching_end(struct matching *m);
-/* All three for one value. */
-bool match_one(struct run *r, const struct match *match, struct str value);
 
 /* Gives the node its struct match: by its arguments, with the defaults. */
 bool match_prepare(struct checker *c, struct node *n);

@@ -75,37 +75,48 @@ void selection_begin(struct selection *s, struct run *r, const struct node *n)
 	s->param = s->params.n;
 }
 
-/* nth - the field that :index means */
-static struct field *nth(const struct selection *s, const struct header *h,
-			 struct str name)
+/* walk - to the field that is number `want` of all the names, in the order of the names;
+ * NULL: there are only *n, or the evaluation has ended */
+static struct field *walk(const struct selection *s, const struct header *h,
+			  uint64_t want, uint64_t *n)
 {
-	uint64_t n = 0, want = s->index;
-	struct field *f;
+	*n = 0;
+	for (size_t i = 0; i < s->names.n; i++) {
+		struct field *f = NULL;
+
+		while ((f = header_find(h, s->names.list[i], f)) != NULL)
+			if (++*n == want)
+				return f;
+		if (!run_spend(s->run, 1 + *n / 8))
+			return NULL;
+	}
+	return NULL;
+}
+
+/* nth - the field that :index means (RFC 5260 section 6) */
+static struct field *nth(const struct selection *s, const struct header *h)
+{
+	uint64_t n, want = s->index;
 
 	if (s->last) {
-		for (f = header_find(h, name, NULL); f != NULL;
-		     f = header_find(h, name, f))
-			n++;
-		want = want > n ? 0 : n + 1 - want;
-		n = 0;
+		(void)walk(s, h, 0, &n);
+		if (want > n)
+			return NULL;
+		want = n + 1 - want;
 	}
-	for (f = header_find(h, name, NULL); f != NULL; f = header_find(h, name, f))
-		if (++n == want)
-			return f;
-	return NULL;
+	return walk(s, h, want, &n);
 }
 
 static struct field *in_part(struct selection *s)
 {
 	const struct header *h = header_of(s->run, s->part);
 
+	if (s->index > 0) {
+		s->field = s->field == NULL ? nth(s, h) : NULL;
+		return s->field;
+	}
 	while (s->name < s->names.n) {
-		struct str name = s->names.list[s->name];
-
-		if (s->index > 0)
-			s->field = s->field ? NULL : nth(s, h, name);
-		else
-			s->field = header_find(h, name, s->field);
+		s->field = header_find(h, s->names.list[s->name], s->field);
 		if (s->field != NULL)
 			return s->field;
 		s->name++;

@@ -2,7 +2,7 @@
 /*
  * select - the header fields that a test looks at
  *
- * By name, in the message; with :index the n-th of a name; with :mime in the part that
+ * By name, in the message; with :index the n-th of all of those names; with :mime in the part that
  * foreverypart is at, with :anychild in all below it as well, and :type, :subtype,
  * :contenttype, :param take a piece of the value.
  *
