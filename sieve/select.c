@@ -139,13 +139,24 @@ struct field *selection_field(struct selection *s)
 
 /* ---- what is in it ------------------------------------------------------------------------------ */
 
-static bool type_piece(enum mime_option option, const struct content *c,
-		       struct str *value)
+/* type_piece - RFC 5703 section 4.1: of a field that has no type, and for the subtype of a
+ * disposition, a blank string */
+static bool type_piece(enum mime_option option, const struct field *f,
+		       const struct content *c, struct str *value)
 {
 	struct str rest = c->value, type = str_cut(&rest, '/');
 
-	*value = option == MIME_TYPE ? type : option == MIME_SUBTYPE ? rest : c->value;
-	return value->n > 0;
+	*value = (struct str){"", 0};
+	if (str_ieq(f->name, STR("content-disposition"))) {
+		if (option != MIME_SUBTYPE)
+			*value = c->value;
+	} else if (str_ieq(f->name, STR("content-type"))) {
+		*value = option == MIME_TYPE      ? type
+			 : option == MIME_SUBTYPE ? rest
+						  : c->value;
+		return value->n > 0;
+	}
+	return true;
 }
 
 /* next_param - of this field; false: none of those names is left */
@@ -173,7 +184,7 @@ static bool mime_value(struct selection *s, enum mime_option option, struct str 
 		return next_param(s, value);
 	}
 	content_parse(&c, a, field_raw(a, s->field));
-	return type_piece(option, &c, value);
+	return type_piece(option, s->field, &c, value);
 }
 
 bool selection_value(struct selection *s, struct str *value)
