@@ -89,9 +89,11 @@ bool match_prepare(struct checker *c, struct node *n)
 
 /* ---- comparing -------------------------------------------------------------------------------- */
 
+/* folded - to upper case: what stands between "Z" and "a" comes behind all letters (RFC 4790
+ * section 9.2.1) */
 static unsigned char folded(bool fold, char c)
 {
-	return (unsigned char)(fold ? ascii_lower(c) : c);
+	return (unsigned char)(fold && c >= 'a' && c <= 'z' ? c - 'a' + 'A' : c);
 }
 
 static int order_octets(bool fold, struct str a, struct str b)
