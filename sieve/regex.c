@@ -61,7 +61,8 @@ static bool uncounted(struct str s)
 
 struct regex *regex_new(struct str pattern, bool fold, struct buf *why)
 {
-	const uint32_t options = PCRE2_UTF | PCRE2_NEVER_BACKSLASH_C |
+	/* As POSIX has it, a line end is a character like others. */
+	const uint32_t options = PCRE2_UTF | PCRE2_NEVER_BACKSLASH_C | PCRE2_DOTALL |
 				 PCRE2_DOLLAR_ENDONLY | PCRE2_NO_AUTO_POSSESS |
 				 PCRE2_USE_OFFSET_LIMIT | (fold ? PCRE2_CASELESS : 0);
 	int error;

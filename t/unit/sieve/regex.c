@@ -36,6 +36,9 @@ static void matches(void **state UNUSED)
 	assert_int_equal(match("x", STR("abc"), &m), REGEX_NO);
 	assert_int_equal(match("^.$", STR("\xc3\xbc"), &m), REGEX_YES);
 	assert_int_equal(match("B", (struct str){"", 0}, &m), REGEX_NO);
+	assert_int_equal(match("^a(.*)b(.*)$", STR("a\r\nb\n"), &m), REGEX_YES);
+	assert_true(str_eq(m.capture[2], STR("\n")));
+	assert_int_equal(match("^b", STR("a\nb"), &m), REGEX_NO);
 }
 
 static void a_bomb_ends(void **state UNUSED)
