@@ -21,7 +21,7 @@ from lib.sieve_peer import Peers
 
 LONG = bool(os.environ.get("POPSTORE_LONG"))
 BEGIN = int(os.environ.get("POPSTORE_SIEVE_SEED", "1"))
-SCRIPTS = 30_000 if LONG else 300
+SCRIPTS = 30_000 if LONG else 500
 EACH = 50
 
 

@@ -143,7 +143,7 @@ class Script:
         self.looping = False
         self.edits = 0
         self.notes = 0
-        self.sized = False
+        self.whole = False  # a test looks at more than the header
         self.variables = rng.random() < 0.6
         if self.variables:
             self.needs.add("variables")
@@ -276,7 +276,7 @@ class Script:
     def test_size(self):
         if "editheader" in self.needs:
             return self.test_exists()
-        self.sized = True
+        self.whole = True
         return f"size {self.one_of(':over', ':under')} {self.one_of('0', '100', '1K', '2k', '1M')}"
 
     def test_body(self):
@@ -284,7 +284,9 @@ class Script:
         tags, make = self.match()
         if "count" in tags or "regex" in tags or "value" in tags:
             tags, make = ":contains", self.string
-        how = self.one_of(":raw", ':content "text"', ':content "text/plain"', ':content ""',
+        raw = ':content "text"' if "editheader" in self.needs else ":raw"
+        self.whole = self.whole or raw == ":raw"
+        how = self.one_of(raw, ':content "text"', ':content "text/plain"', ':content ""',
                           ':content ["application", "text/x-log"]')
         return f"body {how} {tags} {self.strings(make)}"
 
@@ -425,13 +427,13 @@ class Script:
         return f'{self.one_of("addflag", "removeflag", "addflag", "setflag")} {some};\n'
 
     def command_header(self, _depth):
-        if self.sized:
+        if self.whole:
             return "/* none */\n"
         self.need("editheader")
         self.edits += 1
         if self.rng.random() < 0.6:
             return f'addheader {self.one_of("", ":last")} ' \
-                   f'"{self.one_of("X-Word", "X-New", "Comments")}" {quoted(self.word())};\n'
+                   f'"{self.one_of("X-Word", "X-New", "Comments")}" {quoted(self.word().strip())};\n'
         if self.rng.random() < 0.5:
             return f'deleteheader{self.index()} "{self.one_of("X-Word", "X-List", "Comments")}";\n'
         tags = self.one_of(":contains", ":is", ":matches")
@@ -495,7 +497,7 @@ class Script:
             self.need("enotify")
             self.notes += 1
             return f'notify :importance "{self.one_of(1, 2, 3)}" :message {quoted(self.word())} ' \
-                   f'"mailto:ops{self.notes}@example.com";\n'
+                   f'"mailto:{self.mark}{self.notes}@example.com";\n'
         if kind in ("vacation", "reject"):
             if self.final:
                 return self.command_if(3)

@@ -89,6 +89,12 @@ KNOWN = [
     test("the size after a header was added", "RFC 5228 section 5.9: that of the message",
          "editheader", 'not true {} addheader "X-Long" "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"; '
          'if size :over 40', False),
+    test("the body after a field was deleted", "RFC 5173 section 5.1: what is behind the header",
+         "body editheader", 'not true {} deleteheader :index 1 "X-List"; '
+         'if body :raw :contains "text"', True,
+         "Cc: a@example.com\r\nX-List: y\r\n\r\ntext\r\n"),
+    test("blanks around a field that was added", "RFC 5228 section 5.7: they are passed over",
+         "editheader", 'not true {} addheader "X-Word" "  two"; if header "x-word" "two"', True),
     Known("a variable from itself", "RFC 5229 section 4: the value is made before it is set",
           "variables enotify",
           'set "x" "a"; set "x" "${x}"; notify :message "<${x}>" "mailto:a@example.com";',
