@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "filter/filter.h"
 
+#include "filter/budget.h"
 #include "filter/filter_cache.h"
 #include "lib/conn.h"
 #include "store/domain.h"
@@ -29,6 +30,7 @@ struct filters {
 	struct store *store;
 	struct site_scripts before, after, otherwise; /* `otherwise`: one or none */
 	struct filter_cache *cache;
+	struct budget *budget;
 	sem_t turns;
 };
 
@@ -123,6 +125,7 @@ int filters_open(struct store *s, struct filters **out, struct err *e)
 
 	fs->store = s;
 	fs->cache = filter_cache_new(&sieve_site_delivery, own_script);
+	fs->budget = budget_new(set->sieve.steps_per_minute);
 	must(sem_init(&fs->turns, 0, FILTER_AT_ONCE) == 0);
 	tzset(); /* its file is out of reach later */
 	if (add_scripts(&fs->before, &set->sieve.before, e) < 0 ||
@@ -142,6 +145,7 @@ void filters_close(struct filters **fs)
 	site_scripts_fini(&(*fs)->after);
 	site_scripts_fini(&(*fs)->otherwise);
 	filter_cache_free(&(*fs)->cache);
+	budget_free(&(*fs)->budget);
 	sem_destroy(&(*fs)->turns);
 	xfree(fs);
 }
@@ -223,8 +227,14 @@ static void fail(struct evaluation *v, const char *script, uint32_t line,
 	snprintf(v->out->failure, sizeof v->out->failure, "%s", text);
 }
 
+/* take_own - unless the account's budget is used up */
 static void take_own(struct evaluation *v, struct str text)
 {
+	if (!budget_left(v->f->fs->budget, str_of(v->a->name.s), clock_ms())) {
+		fail(v, v->own_name, 0,
+		     "the account's scripts have used up their steps of a minute");
+		return;
+	}
 	v->own = filter_cache_get(v->f->fs->cache, text);
 	if (v->own->script != NULL)
 		v->scripts[v->n++] = v->own->script;
@@ -442,6 +452,9 @@ static void evaluate(struct evaluation *v, struct str rcpt)
 	in.envelope.owner = str_of(v->a->name.s);
 	in.envelope.delimiter = delimiters(v, &d);
 	r = sieve_run(v->scripts, v->n, &in);
+	/* Where only the site's scripts run, it is not the account's work. */
+	if (v->own != NULL && v->own->script != NULL)
+		budget_spend(v->f->fs->budget, in.envelope.owner, r->steps, clock_ms());
 	if (v->out->answer == FILTER_LATER)
 		; /* it could not know all that it asked for */
 	else if (r->failed)

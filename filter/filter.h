@@ -18,6 +18,9 @@
  * (a limit is reached) keeps the message, and the outcome says why, for one line in the log.
  * Only what cannot be read just now (the disk, a lack of memory for files) is put off: 451.
  *
+ * An account's own script is left out while the account's budget is used up (budget.h): that
+ * is a failure like the others.
+ *
  * A script in the settings that has errors ends the start: that is the operator's.
  *
  * Nothing is performed and nothing is written: the milter asks before the message is taken

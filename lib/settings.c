@@ -225,6 +225,11 @@ static const struct conf_item items[] = {
 	    "They are made when a filter first files mail into them; beyond that number, and\n"
 	    "with 0, it is kept in the account's own maildrop; see\n"
 	    ".Xr popstore-lmtpd 8 ."),
+	NUM(CONF_COUNT, sieve, steps_per_minute, "100000000", 0, 1000000000000,
+	    "How much work the script of an account may be for each process of the delivery\n"
+	    "agent, in steps of 10 to 20 nanoseconds; what comes beyond that is kept\n"
+	    "unfiltered.\n"
+	    "0: there is no limit but that of each evaluation."),
 	PATHS(sieve, before,
 	      "Files with scripts of the site, in their order, that every account's mail goes\n"
 	      "through first, see\n.Xr popstore-lmtpd 8 ."),

@@ -74,6 +74,7 @@ struct settings {
 		struct conf_list before, after;        /* files of the site */
 		char *default_script;                  /* "" = none */
 		int refused;                           /* enum settings_refused */
+		uint64_t steps_per_minute;             /* of its evaluations; 0 = no limit */
 	} sieve;
 	struct {
 		struct conf_list listen;

@@ -292,22 +292,28 @@ static void what_cannot_be_told_is_put_off(void **state)
 }
 
 /* A script that looks at too much for too long. */
+/* put_slow - a script that looks at too much for too long */
+static void put_slow(struct buf *text)
+{
+	buf_init(text, 60000);
+	buf_printf(text, "require [\"variables\"];\nset \"a\" \"");
+	for (int i = 0; i < 4000; i++)
+		buf_putc(text, 'a');
+	buf_printf(text, "\";\n");
+	for (int i = 0; i < 400; i++)
+		buf_printf(text, "if string :matches \"${a}${a}${a}${a}\" \"*aab*aab\" "
+				 "{ keep; }\n");
+	buf_printf(text, "discard;\n");
+	assert_false(buf_over(text));
+}
+
 static void steps_have_an_end(void **state)
 {
 	struct fixture *x = *state;
 	struct filter_outcome o;
 	struct buf text;
 
-	buf_init(&text, 60000);
-	buf_printf(&text, "require [\"variables\"];\nset \"a\" \"");
-	for (int i = 0; i < 4000; i++)
-		buf_putc(&text, 'a');
-	buf_printf(&text, "\";\n");
-	for (int i = 0; i < 400; i++)
-		buf_printf(&text, "if string :matches \"${a}${a}${a}${a}\" \"*aab*aab\" "
-				  "{ keep; }\n");
-	buf_printf(&text, "discard;\n");
-	assert_false(buf_over(&text));
+	put_slow(&text);
 	open_filters(x);
 	set_script(x, buf_cstr(&text));
 	o = run(x);
@@ -488,6 +494,66 @@ static void the_site_comes_before_and_after(void **state)
 	assert_string_equal(run(x).text, "before");
 }
 
+/* Each evaluation has its limit; all of them together have the account's budget. */
+static void who_makes_much_work_is_kept_unfiltered(void **state)
+{
+	struct fixture *x = *state;
+	struct account other = scratch_account(&x->s, "bob@example.org"), slow;
+	struct filter_outcome o;
+	struct buf text;
+	char sieve[300];
+
+	put_slow(&text);
+	snprintf(sieve, sizeof sieve,
+		 "steps_per_minute = 30000000 before = { \"%s/before\" } "
+		 "after = { \"%s/after\" }",
+		 x->s.dir, x->s.dir);
+	configure(x, sieve);
+	file(x, "before", "if header \"subject\" \"ham\" { discard; }");
+	file(x, "after", "");
+	open_filters(x);
+	set_script(x, buf_cstr(&text));
+	for (int i = 0; i < 2; i++)
+		assert_non_null(strstr(run(x).failure, "too much work"));
+	o = run(x);
+	assert_int_equal(o.answer, FILTER_KEEP);
+	assert_true(o.failed);
+	assert_non_null(strstr(o.failure, "used up"));
+	assert_string_equal(o.failed_in, "main");
+	/* Another script does not help, and others have nothing to do with it. */
+	set_script(x, "discard;");
+	assert_non_null(strstr(run(x).failure, "used up"));
+	slow = x->a;
+	x->a = other;
+	set_script(x, "discard;");
+	assert_int_equal(run(x).answer, FILTER_DISCARD);
+	/* The site's scripts are not the account's to switch off. */
+	file(x, "before", "discard;");
+	filters_close(&x->filters);
+	open_filters(x);
+	x->a = slow;
+	assert_int_equal(run(x).answer, FILTER_DISCARD);
+	buf_fini(&text);
+}
+
+/* What the site makes everybody do is on nobody's budget. */
+static void work_of_the_site_is_not_the_accounts(void **state)
+{
+	struct fixture *x = *state;
+	struct buf text;
+	char sieve[300];
+
+	put_slow(&text);
+	snprintf(sieve, sizeof sieve,
+		 "steps_per_minute = 1000 default_script = \"%s/default\"", x->s.dir);
+	configure(x, sieve);
+	file(x, "default", buf_cstr(&text));
+	open_filters(x);
+	for (int i = 0; i < 3; i++)
+		assert_non_null(strstr(run(x).failure, "too much work"));
+	buf_fini(&text);
+}
+
 static void a_broken_one_of_the_site_ends_the_start(void **state)
 {
 	struct fixture *x = *state;
@@ -521,6 +587,8 @@ int main(void)
 		T(without_time_nobody_is_judged),
 		T(nothing_is_wanted_of_nobody),
 		T(the_site_comes_before_and_after),
+		T(who_makes_much_work_is_kept_unfiltered),
+		T(work_of_the_site_is_not_the_accounts),
 		T(a_broken_one_of_the_site_ends_the_start),
 	};
 
