@@ -415,6 +415,14 @@ static int64_t zone_s(time_t now)
 	return tm.tm_gmtoff;
 }
 
+static bool use(const struct evaluation *v, const char *extension)
+{
+	for (size_t i = 0; i < v->n; i++)
+		if (sieve_script_uses(v->scripts[i], extension))
+			return true;
+	return false;
+}
+
 /* delimiters - of the account's domain; none is an octet that no address has */
 static struct str delimiters(struct evaluation *v, struct domain *d)
 {
@@ -450,7 +458,8 @@ static void evaluate(struct evaluation *v, struct str rcpt)
 	in.envelope.from = v->f->given.sender;
 	in.envelope.to = rcpt;
 	in.envelope.owner = str_of(v->a->name.s);
-	in.envelope.delimiter = delimiters(v, &d);
+	if (use(v, "subaddress"))
+		in.envelope.delimiter = delimiters(v, &d);
 	r = sieve_run(v->scripts, v->n, &in);
 	/* Where only the site's scripts run, it is not the account's work. */
 	if (v->own != NULL && v->own->script != NULL)

@@ -3,11 +3,12 @@
 
 #include <pthread.h>
 #include <string.h>
+#include <xxhash.h>
 
 struct entry {
 	struct filter_compiled compiled; /* first: what callers have a pointer to */
-	unsigned char hash[SIEVE_HASH];
-	size_t octets;
+	uint64_t hash;                   /* only to look at few texts */
+	struct str text;
 	unsigned users;
 	uint64_t used; /* the number of its last use */
 };
@@ -35,6 +36,7 @@ static void entry_free(struct entry *x)
 {
 	must(x->users == 0);
 	sieve_script_free(&x->compiled.script);
+	xfree(&x->text.p);
 	xfree(&x);
 }
 
@@ -60,12 +62,12 @@ static void unlock(struct filter_cache *c)
 }
 
 /* find - and use; under the lock */
-static struct entry *find(struct filter_cache *c, const unsigned char hash[SIEVE_HASH])
+static struct entry *find(struct filter_cache *c, struct str text, uint64_t hash)
 {
 	for (size_t i = 0; i < c->n; i++) {
 		struct entry *x = c->entries[i];
 
-		if (memcmp(x->hash, hash, SIEVE_HASH) != 0)
+		if (x->hash != hash || !str_eq(x->text, text))
 			continue;
 		x->users++;
 		x->used = ++c->uses;
@@ -85,7 +87,7 @@ static bool drop_oldest(struct filter_cache *c)
 			oldest = i;
 	if (oldest == c->n)
 		return false;
-	c->octets -= c->entries[oldest]->octets;
+	c->octets -= c->entries[oldest]->text.n;
 	entry_free(c->entries[oldest]);
 	c->entries[oldest] = c->entries[--c->n];
 	return true;
@@ -95,21 +97,25 @@ static bool drop_oldest(struct filter_cache *c)
 static void keep(struct filter_cache *c, struct entry *x)
 {
 	while (c->n > 0 && (c->n == FILTER_CACHE_ENTRIES ||
-			    c->octets + x->octets > FILTER_CACHE_OCTETS))
+			    c->octets + x->text.n > FILTER_CACHE_OCTETS))
 		if (!drop_oldest(c))
 			break;
-	if (c->n == FILTER_CACHE_ENTRIES || c->octets + x->octets > FILTER_CACHE_OCTETS)
+	if (c->n == FILTER_CACHE_ENTRIES || c->octets + x->text.n > FILTER_CACHE_OCTETS)
 		return;
 	c->entries[c->n++] = x;
-	c->octets += x->octets;
+	c->octets += x->text.n;
 }
 
-static struct entry *compile(const struct filter_cache *c, struct str text)
+static struct entry *compile(const struct filter_cache *c, struct str text, uint64_t hash)
 {
 	struct entry *x = xalloc(sizeof *x);
 	struct sieve_errors errors = {0};
+	char *copy = xalloc(text.n + 1);
 
-	x->octets = text.n;
+	if (text.n > 0)
+		memcpy(copy, text.p, text.n);
+	x->text = (struct str){copy, text.n};
+	x->hash = hash;
 	x->users = 1;
 	x->compiled.script = sieve_compile(text, c->name, c->site, &errors);
 	if (errors.n > 0)
@@ -120,20 +126,18 @@ static struct entry *compile(const struct filter_cache *c, struct str text)
 
 const struct filter_compiled *filter_cache_get(struct filter_cache *c, struct str text)
 {
-	unsigned char hash[SIEVE_HASH];
+	uint64_t hash = XXH3_64bits(text.p, text.n);
 	struct entry *x, *other;
 
-	sieve_hash(text, hash);
 	lock(c);
-	x = find(c, hash);
+	x = find(c, text, hash);
 	unlock(c);
 	if (x != NULL)
 		return &x->compiled;
-	x = compile(c, text);
-	memcpy(x->hash, hash, sizeof hash);
+	x = compile(c, text, hash);
 	lock(c);
 	c->compiled++;
-	other = find(c, hash); /* somebody was faster */
+	other = find(c, text, hash); /* somebody was faster */
 	if (other == NULL) {
 		x->used = ++c->uses;
 		keep(c, x);

@@ -4,7 +4,8 @@
  *
  * Most users have one of a few scripts, and each gets many messages.  A compiled script is
  * immutable and says nothing of whose it is, so all accounts with the same text share it;
- * what does not compile is kept as well, with its first error.
+ * what does not compile is kept as well, with its first error.  Texts themselves are compared:
+ * nobody can aim at another's.
  *
  * Owns:    the scripts.  An entry that somebody uses stays, whatever is dropped.
  * Limits:  FILTER_CACHE_ENTRIES, FILTER_CACHE_OCTETS of text; the one that was not used for

@@ -30,6 +30,7 @@ bool checker_enable(struct checker *c, struct str name)
 	for (const struct extension *x = registry_at((size_t)i); x != NULL;
 	     x = x->implies)
 		c->enabled |= UINT64_C(1) << registry_index(x);
+	c->script->uses |= c->enabled;
 	return true;
 }
 

@@ -121,6 +121,13 @@ const unsigned char *sieve_script_hash(const struct sieve_script *s)
 	return s->hash;
 }
 
+bool sieve_script_uses(const struct sieve_script *s, const char *extension)
+{
+	int i = registry_find(s->site, str_of(extension));
+
+	return i >= 0 && (s->uses & UINT64_C(1) << i) != 0;
+}
+
 const char *sieve_script_name(const struct sieve_script *s)
 {
 	return s->name;

@@ -23,6 +23,7 @@ struct sieve_script {
 	const struct sieve_site *site;
 	char *name;
 	unsigned char hash[SIEVE_HASH];
+	uint64_t uses; /* extensions, by their index */
 	struct node *block;
 	size_t n_block;
 	struct variable *variables;

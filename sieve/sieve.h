@@ -106,6 +106,8 @@ enum { SIEVE_HASH = 32 };
 void sieve_hash(struct str text, unsigned char hash[SIEVE_HASH]);
 const unsigned char *sieve_script_hash(const struct sieve_script *s);
 const char *sieve_script_name(const struct sieve_script *s);
+/* Whether it asked for that one: what is dear to find out need not be for those that do not. */
+bool sieve_script_uses(const struct sieve_script *s, const char *extension);
 
 /* ---- what is filtered ------------------------------------------------------------------ */
 

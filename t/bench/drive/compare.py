@@ -13,6 +13,7 @@ from statistics import median
 from . import grounds, loads
 from .cyrus import Cyrus
 from .dovecot import DovecotMaildir, DovecotSdbox
+from .filters import Filtering
 from .popstore import Popstore
 from .rows import CONTENTS, LOGINS, ROWS, TAKING, USERS
 from .servers import PASSWORD, Canned, CannedLarge, Durable, Durable100
@@ -145,6 +146,8 @@ def servers_of(group, rows, chosen):
         return [Popstore]
     if group == "hashed":
         return [Forgetful]
+    if group == "filters":
+        return [Popstore, Filtering]
     limits = {row.limit for row in rows}
     return [s for s in SERVERS if s.name in chosen] + [s for s in LIMITS if s.name in limits]
 

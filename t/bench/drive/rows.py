@@ -47,12 +47,12 @@ BOTH = ("disk", "memory")
 
 
 def lmtp(name, what, group, recipients=1, octets="8K", connections=10, short=False,
-         grounds=("disk", "memory", "slow"), limit=None, **more):
+         grounds=("disk", "memory", "slow"), limit=None, only=None, **more):
     return Row(name, what, group, "lmtp",
                {"recipients": recipients, "octets": octets, "connections": connections,
                 **of(TAKING), **more},
                "deliveries/s", each=recipients, time="reply", short=short, grounds=grounds,
-               limit=limit)
+               limit=limit, only=only)
 
 
 # What only reads finds its files in memory, on the disk too: most rows are there on one ground.
@@ -76,6 +76,8 @@ ROWS = [
     lmtp("lmtp-100k", "LMTP, 1 recipient, 100 KB", "sizes", octets="100K", count=500, grounds=BOTH),
     lmtp("lmtp-10m", "LMTP, 1 recipient, 10 MB", "sizes", octets="10M", connections=4,
          count=24, grounds=BOTH),
+    lmtp("lmtp-filters", "LMTP, 1 recipient, 8 KB, a filter of 30 rules each", "filters",
+         short=True, grounds=BOTH, only=("popstore", "popstore-filters")),
     lmtp("lmtp-c1", "LMTP, 1 connection", "connections", connections=1),
     lmtp("lmtp-c50", "LMTP, 50 connections", "connections", connections=50),
     lmtp("lmtp-c500", "LMTP, 500 connections", "connections", connections=500),

@@ -249,6 +249,23 @@ static void the_hash_is_of_the_text(void **state UNUSED)
 	sieve_script_free(&a);
 }
 
+static void a_script_says_what_it_uses(void **state UNUSED)
+{
+	struct sieve_errors e = {0};
+	struct sieve_script *s =
+		sieve_compile(STR("require [\"vacation-seconds\", \"ihave\"]; "
+				  "if ihave \"subaddress\" { keep; }"),
+			      "a", &sieve_site_default, &e);
+
+	assert_non_null(s);
+	assert_true(sieve_script_uses(s, "vacation-seconds"));
+	assert_true(sieve_script_uses(s, "vacation"));
+	assert_true(sieve_script_uses(s, "subaddress"));
+	assert_false(sieve_script_uses(s, "envelope"));
+	assert_false(sieve_script_uses(s, "no-such-thing"));
+	sieve_script_free(&s);
+}
+
 static void a_script_has_a_size(void **state UNUSED)
 {
 	struct sieve_errors e = {0};
@@ -320,6 +337,7 @@ int main(void)
 		cmocka_unit_test(a_message_in_stored_form_gives_the_same),
 		cmocka_unit_test(one_message_serves_many_evaluations),
 		cmocka_unit_test(the_hash_is_of_the_text),
+		cmocka_unit_test(a_script_says_what_it_uses),
 		cmocka_unit_test(a_script_has_a_size),
 		cmocka_unit_test(many_threads_use_one_script),
 	};
