@@ -34,9 +34,16 @@ static void digest(EVP_MD_CTX *ctx, struct str key, unsigned char pad, struct st
 	explicit_bzero(block, sizeof block);
 }
 
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+void sha256_of(struct str text, unsigned char out[HMAC_OCTETS])
+{
+	must(pthread_once(&once, find_sha256) == 0 &&
+	     EVP_Digest(text.p, text.n, out, NULL, sha256, NULL) == 1);
+}
+
 void hmac_sha256(struct str key, struct str text, unsigned char out[HMAC_OCTETS])
 {
-	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	unsigned char inner[HMAC_OCTETS];
 	EVP_MD_CTX *ctx;
 

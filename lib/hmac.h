@@ -18,5 +18,7 @@ enum { HMAC_OCTETS = 32, HMAC_KEY_MAX = 64 };
 
 /* `key` as octets. */
 void hmac_sha256(struct str key, struct str text, unsigned char out[HMAC_OCTETS]);
+/* SHA-256 alone. */
+void sha256_of(struct str text, unsigned char out[HMAC_OCTETS]);
 
 #endif

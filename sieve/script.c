@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 #include "sieve/define_int.h"
 
+#include "lib/hmac.h"
 #include "sieve/parser_int.h"
 #include "sieve/regex_int.h"
 
-#include <openssl/evp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -68,10 +68,7 @@ void sieve_errors_fini(struct sieve_errors *e)
 
 void sieve_hash(struct str text, unsigned char hash[SIEVE_HASH])
 {
-	unsigned n = SIEVE_HASH;
-
-	must(EVP_Digest(text.p, text.n, hash, &n, EVP_sha256(), NULL) == 1 &&
-	     n == SIEVE_HASH);
+	sha256_of(text, hash);
 }
 
 static void compile(struct sieve_script *s, struct str text, struct sieve_errors *errors)

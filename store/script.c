@@ -2,7 +2,7 @@
 #include "store/script.h"
 
 #include "lib/conn.h"
-#include "lib/openssl.h"
+#include "lib/hmac.h"
 #include "store/account_int.h"
 #include "store/id.h"
 #include "store/mend.h"
@@ -11,7 +11,6 @@
 #include "store/tree.h"
 
 #include <inttypes.h>
-#include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,13 +33,13 @@ struct script_id {
 /* id_of - the first half of SHA-256: nobody finds two names with the same */
 static struct script_id id_of(struct str name)
 {
-	unsigned char sum[EVP_MAX_MD_SIZE];
+	static const char digits[] = "0123456789abcdef";
+	unsigned char sum[HMAC_OCTETS];
 	struct script_id id = {""};
 
-	openssl_begin();
-	must(EVP_Digest(name.p, name.n, sum, NULL, EVP_sha256(), NULL) == 1);
-	for (size_t i = 0; i < SCRIPT_ID_DIGITS / 2; i++)
-		snprintf(&id.c[2 * i], 3, "%02x", sum[i]);
+	sha256_of(name, sum);
+	for (size_t i = 0; i < SCRIPT_ID_DIGITS; i++)
+		id.c[i] = digits[i % 2 ? sum[i / 2] & 15 : sum[i / 2] >> 4];
 	return id;
 }
 

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: ISC */
-/* hot_delivery - messages by LMTP, one recipient each (t/bench/lib/hot.h) */
+/* hot_delivery - messages by LMTP, one recipient each, filtered if it
+ * has a script (t/bench/lib/hot.h) */
+#include "filter/filter.h"
 #include "channel/session.h"
 #include "t/bench/lib/hot.h"
 #include "t/bench/lib/mail.h"
@@ -33,9 +35,14 @@ static void client(int fd)
 	mail_fini(&mail);
 }
 
-static int server(struct store *s, struct conn *c, struct err *e UNUSED)
+static int server(struct store *s, struct conn *c, struct err *e)
 {
-	channel_session(s, NULL, -1, NULL, c);
+	struct filters *filters;
+
+	if (filters_open(s, &filters, e) < 0)
+		return -1;
+	channel_session(s, filters, -1, NULL, c);
+	filters_close(&filters);
 	return 0;
 }
 

@@ -13,7 +13,7 @@ import subprocess
 from lib import place
 from lib.trace import SYNCS, Trace
 
-from . import grounds, idle, loads, processes
+from . import filters, grounds, idle, loads, processes
 from .popstore import Popstore
 from .servers import PASSWORD, Canned
 
@@ -152,7 +152,10 @@ def read_callgrind(text):
 
 def instructions(server):
     for what, program, function in (("delivery", "hot_delivery", "channel_session"),
-                                    ("RETR", "hot_retr", "session_step")):
+                                    ("RETR", "hot_retr", "session_step"),
+                                    ("filtered delivery", "hot_delivery", "channel_session")):
+        if what.startswith("filtered"):
+            filters.give(server, 0)
         few = callgrind(server, program, function, FEW)
         many = callgrind(server, program, function, MANY)
         for i, unit in enumerate(("instructions", "allocations")):

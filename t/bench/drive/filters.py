@@ -27,15 +27,16 @@ def script(rules=30):
         for i in range(rules))
 
 
+def give(server, i):
+    user = f"user{i}@example.org"
+    server.ctl("sieve", "put", user, "main", "-", stdin=script())
+    server.ctl("sieve", "activate", user, "main")
+
+
 class Filtering(Popstore):
     name = "popstore-filters"
 
     def prepare(self):
         super().prepare()
         with ThreadPoolExecutor(4) as pool:
-            list(pool.map(self.give, range(TAKING[0], sum(TAKING))))
-
-    def give(self, i):
-        user = f"user{i}@example.org"
-        self.ctl("sieve", "put", user, "main", "-", stdin=script())
-        self.ctl("sieve", "activate", user, "main")
+            list(pool.map(lambda i: give(self, i), range(TAKING[0], sum(TAKING))))

@@ -54,6 +54,10 @@ static void as_openssl_has_it(void **state UNUSED)
 				     (const unsigned char *)part.p, part.n, theirs,
 				     &octets));
 		assert_memory_equal(ours, theirs, sizeof ours);
+		sha256_of(part, ours);
+		assert_int_equal(
+			EVP_Digest(part.p, part.n, theirs, NULL, EVP_sha256(), NULL), 1);
+		assert_memory_equal(ours, theirs, sizeof ours);
 	}
 }
 
