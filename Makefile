@@ -16,7 +16,7 @@
 #   make V=1                      show whole commands
 
 # ---- what there is -------------------------------------------------------
-LAYERS   := lib mail store auth sieve filter
+LAYERS   := lib mail store auth sieve filter front
 PROGRAMS := $(patsubst %/main.c,%,$(wildcard */main.c))
 PKGS     := libconfuse libxxhash libcrypt libssl libcrypto libidn jansson libseccomp libpcre2-8
 

@@ -3,16 +3,6 @@
 
 #include <inttypes.h>
 
-bool capa_has_mechanism(const struct capa *c, struct str mechanism)
-{
-	struct str rest = str_of(c->mechanisms);
-
-	while (rest.n > 0)
-		if (str_ieq(str_word(&rest), mechanism))
-			return mechanism.n > 0;
-	return false;
-}
-
 void capa_reply(struct buf *out, const struct capa *c, bool logged_in)
 {
 	buf_put(out, STR("+OK capabilities follow\r\n"

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "popd/login.h"
 
+#include "front/stranger.h"
 #include "lib/base64.h"
 #include "popd/dialogue.h"
 
@@ -19,8 +20,6 @@ enum state {
 };
 #define IN(state) (1u << (state))
 
-enum { BEGINNING = 8 }; /* octets that tell another protocol */
-
 struct login {
 	enum state state;
 	struct capa capa;
@@ -29,9 +28,8 @@ struct login {
 	struct buf user, password; /* password: or digest, or response */
 	struct buf mechanism;
 	struct login_question asked;
-	struct str peer;       /* what XCLIENT says */
-	char first[BEGINNING]; /* octets of the first line */
-	size_t first_n;
+	struct str peer; /* what XCLIENT says */
+	struct stranger stranger;
 	bool begun; /* the first line went by */
 	unsigned tries;
 };
@@ -331,37 +329,6 @@ static void run_line(struct login *l, struct str line)
 
 /* ---- input --------------------------------------------------------------------- */
 
-/* is_stranger - a connection that begins so is none of ours: a browser that was sent
- * here, another port's client.  0x16: a handshake of TLS. */
-static bool is_stranger(const struct login *l)
-{
-	static const struct str beginnings[] = {
-		STR_INIT("GET "),  STR_INIT("POST "),    STR_INIT("PUT "),
-		STR_INIT("HEAD "), STR_INIT("OPTIONS "), STR_INIT("DELETE "),
-		STR_INIT("PATCH"), STR_INIT("TRACE "),   STR_INIT("CONNECT "),
-		STR_INIT("PRI "),  STR_INIT("SSH-"),     STR_INIT("EHLO"),
-		STR_INIT("HELO"),  STR_INIT("LHLO"),     STR_INIT("MAIL FRO"),
-		STR_INIT("\x16"),
-	};
-	struct str first = {l->first, l->first_n};
-
-	for (size_t i = 0; i < countof(beginnings); i++)
-		if (str_istarts(first, beginnings[i]))
-			return true;
-	return false;
-}
-
-/* look - at how the connection begins, until the first line is whole */
-static void look(struct login *l, struct str in)
-{
-	size_t n = sizeof l->first - l->first_n;
-
-	if (n > in.n)
-		n = in.n;
-	memcpy(l->first + l->first_n, in.p, n);
-	l->first_n += n;
-}
-
 static void take_line(struct login *l, struct str line, bool whole, bool refused)
 {
 	bool exchange = l->state == EXCHANGE || l->state == LAST_WORD;
@@ -402,8 +369,7 @@ size_t login_feed(struct login *l, struct str in)
 	size_t used = dialogue_feed(&l->d, in, &line, &whole);
 
 	if (!l->begun) {
-		look(l, (struct str){in.p, used});
-		if (is_stranger(l)) {
+		if (stranger_is(&l->stranger, (struct str){in.p, used})) {
 			buf_cut(&l->d.out, replied);
 			enter(l, CLOSED);
 			return used;
@@ -505,7 +471,7 @@ void login_tls_begun(struct login *l, const struct capa *capa)
 {
 	l->capa = *capa;
 	l->begun = false; /* a proxy may say now for whom it speaks */
-	l->first_n = 0;
+	l->stranger = (struct stranger){0};
 	buf_clear(&l->user);
 	buf_clear(&l->challenge);
 	enter(l, GREETED);

@@ -31,19 +31,10 @@
 #ifndef LOGIN_H
 #define LOGIN_H
 
+#include "front/core.h"
 #include "popd/capa.h"
 
 enum { LOGIN_TRIES_MAX = 3, LOGIN_RESPONSE_MAX = 12288, LOGIN_XCLIENT_MAX = 1024 };
-
-enum login_want {
-	LOGIN_WANT_INPUT,     /* login_feed() more bytes */
-	LOGIN_WANT_WRITE,     /* write the output before anything else: login_written() */
-	LOGIN_WANT_CHECK,     /* ask login_question(), then one of the five answers */
-	LOGIN_WANT_TLS,       /* write the output, begin TLS, then login_tls_begun() */
-	LOGIN_WANT_PEER,      /* note login_peer(), then login_peer_known() */
-	LOGIN_WANT_HAND_OVER, /* AUTHORIZATION is over: write the output, go on */
-	LOGIN_WANT_CLOSE,     /* write the output and close */
-};
 
 struct login;
 
@@ -61,16 +52,6 @@ void login_written(struct login *l);
 
 /* ---- who is it? ------------------------------------------------------------------ */
 
-enum login_kind { LOGIN_PASSWORD, LOGIN_APOP, LOGIN_SASL, LOGIN_SASL_STEP };
-
-struct login_question {
-	enum login_kind kind;
-	struct str user;      /* PASSWORD, APOP */
-	struct str proof;     /* password, digest, or the octets of a SASL response */
-	bool has_proof;       /* of SASL: false where no initial response was sent */
-	struct str challenge; /* APOP */
-	struct str mechanism; /* SASL */
-};
 struct login_question
 login_question(const struct login *l); /* borrowed: until answered */
 

@@ -1,228 +1,116 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * popstore-pop3d - glue: arguments, settings, and what a connection is to the server
- *
- * One program, two roles.  With --login it talks to clients that have not logged in, and
- * goes on as the TLS end of those that have; without, it serves those that have.
+ * popstore-pop3d - glue: what POP3 tells front/roles.h
  */
-#include <sys/prctl.h>
+#include <errno.h>
 
+#include "front/roles.h"
 #include "lib/log.h"
-#include "lib/program.h"
-#include "lib/server.h"
-#include "popd/front.h"
+#include "popd/login.h"
 #include "popd/session.h"
-#include "store/role.h"
-#include "store/store.h"
 
-#define PROGRAM "popstore-pop3d"
-#define BUSY    "-ERR [SYS/TEMP] too many connections, try again later\r\n"
-#define LATE    "-ERR [SYS/TEMP] no session now, try again later\r\n"
+/* ---- the log ----------------------------------------------------------------------- */
 
-/* What both roles want of lib/server.h. */
-static struct server server_for(const struct settings *set)
+static void log_failure(const struct conn *c, bool ours, const struct err *why)
 {
-	return (struct server){
-		.program = PROGRAM,
-		.idle_ms = (uint32_t)(set->pop3.idle_timeout_s * 1000),
-		.busy = STR_INIT(BUSY),
-	};
+	log_event(ours ? LOG_LV_ERROR : LOG_LV_WARN, "pop3.login.failed",
+		  kv_s("sid", c->sid), kv_s("peer", c->peer), kv_err(why));
 }
 
-/* ---- sessions ------------------------------------------------------------------------ */
-
-struct sessions {
-	struct store *store;
-	struct ticket_key key;
-};
-
-/* believe - what a login process says, as far as authd has signed it */
-static int believe(const struct sessions *s, struct conn *c, struct handover *h,
-		   struct err *e)
+/* The channel is closed when popstored stops. */
+static void log_no_session(const char *sid, const char *account, const struct err *why)
 {
-	struct ticket t;
-
-	if (handover_read(c->note, h, e) < 0)
-		return -1;
-	conn_introduce(c, str_of(h->peer), str_of(h->sid), h->loopback);
-	t = (struct ticket){
-		.account = str_of(h->account), .sid = str_of(h->sid), .uid = h->uid};
-	if (ticket_is_good(&s->key, &t, str_of(h->ticket), clock_unix_ms())) {
-		h->profile = t.profile;
-		return 0;
-	}
-	return err_set(e, ERR_TEMP, "4.7.0", "the ticket is forged, or void by now");
+	log_event(why->sys == EPIPE ? LOG_LV_INFO : LOG_LV_ERROR, "pop3.handover.failed",
+		  kv_s("sid", sid), kv_s("account", account), kv_err(why));
 }
 
-/* begin - NULL: there is no session */
-static struct session *begin(const struct sessions *s, struct conn *c)
+/* Most of these are probes and port scans. */
+static void log_end(const struct conn *c, const struct err *end)
 {
-	struct handover h;
-	struct err e, ignore;
-
-	if (believe(s, c, &h, &e) == 0) {
-		conn_unread(c, h.unread);
-		return session_begin(s->store, c, &h);
-	}
-	log_event(LOG_LV_ERROR, "pop3.handover.failed", kv_s("sid", c->sid),
-		  kv_s("account", h.account), kv_err(&e));
-	(void)!conn_write(c, STR(LATE), false, &ignore);
-	return NULL;
+	log_event(LOG_LV_DEBUG, "pop3.connection", kv_s("sid", c->sid),
+		  kv_s("peer", c->peer), kv_s("end", end->text));
 }
 
-static bool serve(struct conn *c, int protocol UNUSED, void *ctx)
-{
-	struct session *x = c->session;
-
-	if (x == NULL)
-		x = c->session = begin(ctx, c);
-	if (x == NULL || session_step(x))
-		return x != NULL;
-	session_end(&x);
-	c->session = NULL;
-	return false;
-}
-
-static int read_key(struct ticket_key *key, struct err *e)
-{
-	int fd;
-
-	if (server_inherited("ticket", &fd, 1) == 0)
-		return err_set(e, ERR_PERM, "5.3.5",
-			       "no \"ticket\": this program is started by popstored");
-	return ticket_key_read(fd, key, e);
-}
-
-static void doubt(const struct err *why)
+static void log_doubt(const struct err *why)
 {
 	log_event(LOG_LV_WARN, "pop3.disk.doubted", kv_err(why));
 }
 
-static int enter_session(void *ctx, struct err *e)
+static void log_start(const struct err *why)
 {
-	const struct sessions *s = ctx;
-
-	return role_enter(ROLE_POP3, store_settings(s->store), e);
+	log_event(LOG_LV_ERROR, "pop3.start.failed", kv_err(why));
 }
 
-static int run_sessions(const struct settings *set, struct err *e)
+/* ---- the program ------------------------------------------------------------------- */
+
+static const struct login_core core = {
+	.service = "pop3",
+	.busy = STR_INIT("-ERR [SYS/TEMP] too many connections, try again later\r\n"),
+	.no_session = STR_INIT("-ERR [SYS/TEMP] no session now, try again later\r\n"),
+	.no_authd = STR_INIT(
+		"-ERR [SYS/TEMP] cannot check passwords now, try again later\r\n"),
+	.new = login_new,
+	.free = login_free,
+	.want = login_want,
+	.feed = login_feed,
+	.output = login_output,
+	.written = login_written,
+	.question = login_question,
+	.accepted = login_accepted,
+	.challenge = login_challenge,
+	.refused = login_refused,
+	.expired = login_expired,
+	.try_again = login_try_again,
+	.exchanging = login_exchanging,
+	.tls_begun = login_tls_begun,
+	.peer = login_peer,
+	.peer_known = login_peer_known,
+	.log_failure = log_failure,
+	.log_no_session = log_no_session,
+	.log_end = log_end,
+};
+
+static struct roles_settings settings(const struct settings *set)
 {
-	const struct server_listen listen = {
-		.name = "session.take", .handoff = true, .introduced = true};
-	struct server server = server_for(set);
-	struct sessions s;
-	int rc = -1;
-
-	if (read_key(&s.key, e) < 0 || store_open(set, &s.store, e) < 0)
-		return -1;
-	server.listen = &listen;
-	server.n_listen = 1;
-	server.max_connections = (uint32_t)set->pop3.max_connections;
-	server.late = STR(LATE);
-	server.step = serve;
-	server.enter = enter_session;
-	server.ctx = &s;
-	if (store_probe(s.store, doubt, e) == 0)
-		rc = server_run(&server, e);
-	store_close(&s.store);
-	return rc;
-}
-
-/* ---- before login ---------------------------------------------------------------------- */
-
-enum { CLEAR_FIRST, TLS_FIRST };
-
-static bool greet(struct conn *c, int protocol, void *ctx)
-{
-	return front_step(ctx, c, protocol == TLS_FIRST);
-}
-
-static int enter_login(void *ctx, struct err *e)
-{
-	const struct front *f = ctx;
-
-	return role_enter(ROLE_POP3_LOGIN, f->set, e);
-}
-
-/* Those who have logged in stay, as relays, if they speak TLS: up to all of them.  And those
- * before login twice: some have given way, and go. */
-static uint32_t max_connections(const struct settings *set)
-{
-	return (uint32_t)(2 * set->pop3.max_login_connections +
-			  set->pop3.max_connections * set->pop3.workers);
-}
-
-static int serve_logins(struct front *f, struct err *e)
-{
-	const struct settings *set = f->set;
-	const struct server_listen listen[] = {
-		{.name = "pop3",
-		 .addresses = set->pop3.listen.v,
-		 .n = set->pop3.listen.n,
-		 .protocol = CLEAR_FIRST},
-		{.name = "pop3s",
-		 .addresses = set->pop3.tls_listen.v,
-		 .n = set->pop3.tls_listen.n,
-		 .protocol = TLS_FIRST,
-		 .mute = true},
+	return (struct roles_settings){
+		.listen = &set->pop3.listen,
+		.tls_listen = &set->pop3.tls_listen,
+		.workers = set->pop3.workers,
+		.max_connections = set->pop3.max_connections,
+		.crowd = {set->pop3.max_login_connections, set->pop3.max_per_address,
+			  set->pop3.max_per_network},
+		.idle_timeout_s = set->pop3.idle_timeout_s,
+		.front = {.proxy_networks = &set->pop3.proxy_networks,
+			  .xclient_networks = &set->pop3.xclient_networks,
+			  .login_timeout_s = set->pop3.login_timeout_s,
+			  .login_delay_s = set->pop3.login_delay_s,
+			  .count_loopback = set->pop3.count_loopback},
 	};
-	struct server server = server_for(set);
-
-	server.listen = listen;
-	server.n_listen = countof(listen);
-	server.max_connections = max_connections(set);
-	server.step = greet;
-	server.enter = enter_login;
-	server.ctx = f;
-	return server_run(&server, e);
 }
 
-static int open_front(struct front *f, struct err *e)
+static struct session *begin(struct store *store, struct conn *c,
+			     const struct handover *h, int back UNUSED)
 {
-	const struct settings *set = f->set;
-	int channel;
-
-	if (tls_context_new(set, "pop3", &f->tls, e) < 0)
-		return -1;
-	if (f->tls == NULL && set->pop3.tls_listen.n > 0)
-		return err_set(e, ERR_PERM, "5.3.5",
-			       "pop3.tls_listen: there is no tls.certificate");
-	f->sessions = server_channel("session", e);
-	channel = server_channel("auth", e);
-	if (f->sessions < 0 || channel < 0)
-		return -1;
-	f->auth = auth_new(channel);
-	f->crowd = crowd_new(&(struct crowd_limits){set->pop3.max_login_connections,
-						    set->pop3.max_per_address,
-						    set->pop3.max_per_network});
-	return 0;
+	return session_begin(store, c, h);
 }
 
-static int run_logins(const struct settings *set, struct err *e)
-{
-	struct front f = {.set = set, .sessions = -1};
-	int rc = -1;
-
-	/* So that ps(1) tells the two roles apart. */
-	prctl(PR_SET_NAME, "popstore-login");
-	if (open_front(&f, e) == 0)
-		rc = serve_logins(&f, e);
-	crowd_free(&f.crowd);
-	auth_free(&f.auth);
-	tls_context_free(&f.tls);
-	return rc;
-}
-
-static void failed(const struct err *e)
-{
-	log_event(LOG_LV_ERROR, "pop3.start.failed", kv_err(e));
-}
+static const struct roles roles_of_pop3 = {
+	.program = "popstore-pop3d",
+	.core = &core,
+	.login = ROLE_POP3_LOGIN,
+	.session = ROLE_POP3,
+	.door = "pop3",
+	.tls_door = "pop3s",
+	.sessions = "session",
+	.settings = settings,
+	.begin = begin,
+	.step = session_step,
+	.end = session_end,
+	.log_doubt = log_doubt,
+	.log_start = log_start,
+};
 
 int main(int argc, char **argv)
 {
-	bool login = program_option(&argc, argv, "--login");
-	const struct program program = {PROGRAM, login ? run_logins : run_sessions,
-					failed};
-
-	return program_main(&program, argc, argv);
+	return roles_main(&roles_of_pop3, argc, argv);
 }

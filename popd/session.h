@@ -14,7 +14,7 @@
 #define SESSION_H
 
 #include "lib/conn.h"
-#include "popd/handover.h"
+#include "front/handover.h"
 
 struct store;
 struct session;

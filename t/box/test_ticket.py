@@ -36,7 +36,7 @@ def note(account, uid, ticket_, sid="s1"):
     lines = [f"account {account}", "peer 192.0.2.7:4711", f"sid {sid}", f"uid {uid}"]
     if ticket_:
         lines.append(f"ticket {ticket_}")
-    return ("popstore-pop3-handover 1\n" + "\n".join(lines) + "\n\n").encode()
+    return ("popstore-handover 1\n" + "\n".join(lines) + "\n\n").encode()
 
 
 @pytest.fixture

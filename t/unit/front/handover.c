@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-#include "popd/handover.h"
+#include "front/handover.h"
 
 #include "lib/handoff.h"
 
@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#define TITLE "popstore-pop3-handover 1\n"
+#define TITLE "popstore-handover 1\n"
 #define LEAST "account a@b\npeer unix:0\nsid 1-1\n"
 
 static struct handover example(void)
@@ -85,7 +85,7 @@ static void nothing_else_is_believed(void **state UNUSED)
 		/* clang-format off */
 		STR_INIT(""),
 		STR_INIT("\n"),
-		STR_INIT("popstore-pop3-handover 2\n" LEAST "\n"),
+		STR_INIT("popstore-handover 2\n" LEAST "\n"),
 		STR_INIT(TITLE),
 		STR_INIT(TITLE LEAST),
 		STR_INIT(TITLE "peer unix:0\nsid 1-1\n\n"),
@@ -121,5 +121,5 @@ int main(void)
 		cmocka_unit_test(nothing_else_is_believed),
 	};
 
-	return cmocka_run_group_tests_name("popd/handover", tests, NULL, NULL);
+	return cmocka_run_group_tests_name("front/handover", tests, NULL, NULL);
 }

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: ISC */
-#include "popd/handover.h"
+#include "front/handover.h"
+
+#include "lib/base64.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
-#define TITLE "popstore-pop3-handover 1"
+#define TITLE "popstore-handover 1"
 
 /* ---- the texts and switches in it ------------------------------------------------- */
 
@@ -20,6 +23,8 @@ static const struct {
 	{"sid", FIELD(sid)},
 	{"ticket", FIELD(ticket)},
 	{"mechanisms", FIELD(mechanisms)},
+	{"server", FIELD(server)},
+	{"last-word", FIELD(last_word)},
 	/* clang-format on */
 };
 
@@ -33,6 +38,19 @@ static const struct {
 	{"plaintext", offsetof(struct handover, plaintext)},
 	/* clang-format on */
 };
+
+void handover_last_word(struct handover *h, struct str octets)
+{
+	struct buf text;
+
+	buf_init(&text, sizeof h->last_word - 1);
+	base64_encode(octets, &text);
+	snprintf(h->last_word, sizeof h->last_word, "%s", buf_cstr(&text));
+	/* No base64 has a line end: it cannot be written. */
+	if (buf_over(&text))
+		snprintf(h->last_word, sizeof h->last_word, "\n");
+	buf_fini(&text);
+}
 
 /* ---- writing ---------------------------------------------------------------------- */
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-#include "popd/relay.h"
+#include "front/relay.h"
 
 #include <errno.h>
 #include <stdlib.h>

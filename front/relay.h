@@ -14,7 +14,7 @@
  *
  * Limits: a piece of RELAY_PIECE octets, which exists only while there is something to
  *         pass: an idle relay has none.
- * Tests:  t/unit/popd/relay.c  t/box/test_pop3_tls.py
+ * Tests:  t/unit/front/relay.c  t/box/test_pop3_tls.py
  */
 #ifndef RELAY_H
 #define RELAY_H

@@ -2,7 +2,7 @@
 /*
  * handover - what a login process tells a session process of a connection
  *
- *   popstore-pop3-handover 1        lines "key value", an empty line, and then the
+ *   popstore-handover 1        lines "key value", an empty line, and then the
  *   account alice@example.org       octets that were read and not consumed
  *   uid 17
  *   ...
@@ -12,8 +12,11 @@
  * whether the profile is the one that authd has read, or else reads it and compares the
  * incarnation.
  *
+ * A connection that a session gives back has such a note, too; account and ticket are of the
+ * one who was there, and count for nothing.
+ *
  * Limits: HANDOVER_UNREAD octets: a login process reads no more at a time.
- * Tests:  t/unit/popd/handover.c
+ * Tests:  t/unit/front/handover.c
  */
 #ifndef HANDOVER_H
 #define HANDOVER_H
@@ -21,9 +24,14 @@
 #include "lib/buf.h"
 #include "lib/err.h"
 #include "lib/ticket.h"
-#include "popd/capa.h"
+#include "lib/server.h"
 
-enum { HANDOVER_UNREAD = 4096, HANDOVER_ACCOUNT = 320, HANDOVER_MECHANISMS = 512 };
+enum {
+	HANDOVER_UNREAD = 4096,
+	HANDOVER_ACCOUNT = 320,
+	HANDOVER_MECHANISMS = 512,
+	HANDOVER_LAST_WORD = 1024
+};
 
 struct handover {
 	char account[HANDOVER_ACCOUNT]; /* canonical */
@@ -32,11 +40,15 @@ struct handover {
 	bool loopback, tls, plaintext;
 	char ticket[TICKET_TEXT_MAX];
 	char mechanisms[HANDOVER_MECHANISMS];
-	struct str unread; /* borrowed */
+	char server[SERVER_ADDRESS];        /* where the client came in */
+	char last_word[HANDOVER_LAST_WORD]; /* of SASL, in base64; "" = none */
+	struct str unread;                  /* borrowed */
 	/* Not of the note, but of the ticket: see there. */
 	uint64_t profile;
 };
 
+/* Octets; what is too long makes handover_write() refuse. */
+void handover_last_word(struct handover *h, struct str octets);
 /* False when something does not fit, or is no text. */
 bool handover_write(const struct handover *h, struct buf *out) MUST_USE;
 /* ERR_TEMP where it is not what handover_write() makes. */

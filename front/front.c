@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-#include "popd/front.h"
+#include "front/front.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -9,13 +9,12 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "front/core.h"
+#include "front/handover.h"
+#include "front/relay.h"
 #include "lib/handoff.h"
-#include "lib/log.h"
 #include "lib/proxy.h"
 #include "lib/server.h"
-#include "popd/handover.h"
-#include "popd/login.h"
-#include "popd/relay.h"
 
 enum {
 	CERTIFICATE_OCTETS = 4096,
@@ -28,10 +27,13 @@ enum next { NEXT_STEP, NEXT_WAIT, NEXT_END };
 /* A connection before login. */
 struct visit {
 	const struct front *front;
+	const struct login_core *core; /* the front's */
 	struct conn *conn;
-	bool tls_first;
+	enum front_door door;
+	bool tls; /* it speaks TLS, with us or with the login process it came by at first */
 	/* What is to be done: arrive(), shake(), greet(), and then talk(), which a question
-	 * to authd interrupts: hear(), hold_back() */
+	 * to authd interrupts: hear(), hold_back(); who comes back from a session begins
+	 * with come_back() */
 	enum next (*phase)(struct visit *v);
 	bool is_in; /* the crowd, at: */
 	struct crowd_place place;
@@ -61,11 +63,11 @@ static enum next after(int rc)
 static struct auth_peer asker(const struct visit *v)
 {
 	return (struct auth_peer){
-		.service = "pop3",
+		.service = v->core->service,
 		.sid = v->conn->sid,
 		.client = v->client,
-		.server = v->conn->server,
-		.tls = conn_tls(v->conn) != NULL,
+		.server = v->door == FRONT_RETURN ? v->handover.server : v->conn->server,
+		.tls = v->tls,
 		.loopback = v->conn->loopback,
 		.end_ms = v->conn->deadline_ms,
 		.exporter = buf_str(&v->exporter),
@@ -95,7 +97,7 @@ static int ask_offer(struct visit *v)
 		.tls = tls,
 		.apop = v->offer.apop,
 		.xclient = v->may_name,
-		.login_delay_s = v->front->set->pop3.login_delay_s,
+		.login_delay_s = v->front->limits.login_delay_s,
 		.mechanisms = v->offer.mechanisms,
 	};
 	return 0;
@@ -105,13 +107,13 @@ static int ask_offer(struct visit *v)
 
 static int flush(struct visit *v, bool more)
 {
-	struct str out = login_output(v->login);
+	struct str out = v->core->output(v->login);
 
 	if (out.n == 0)
 		return 0;
 	if (conn_write(v->conn, out, more, &v->end) < 0)
 		return -1;
-	login_written(v->login);
+	v->core->written(v->login);
 	return 0;
 }
 
@@ -127,16 +129,22 @@ static int say_why_not(struct visit *v, struct str reply, const char *why)
 
 static void log_failure(const struct visit *v, const struct auth_answer *a)
 {
-	log_event(LOG_LV_WARN, "pop3.login.failed", kv_s("sid", v->conn->sid),
-		  kv_s("peer", v->conn->peer), kv_s("err", a->why));
+	struct err why;
+
+	err_set(&why, ERR_TEMP, "4.7.0", "%s", a->why);
+	v->core->log_failure(v->conn, false, &why);
 }
 
 static void take_account(struct visit *v, const struct auth_answer *a)
 {
+	struct str last = buf_str(&a->data);
+
 	snprintf(v->handover.account, sizeof v->handover.account, "%s", a->account);
 	snprintf(v->handover.ticket, sizeof v->handover.ticket, "%s", a->ticket);
 	v->handover.uid = a->uid;
-	login_accepted(v->login, buf_str(&a->data));
+	if (v->core->last_word_later)
+		handover_last_word(&v->handover, last);
+	v->core->accepted(v->login, v->core->last_word_later ? STR("") : last);
 }
 
 /* tell - the login what authd answered; why a name was refused, authd has logged */
@@ -147,20 +155,20 @@ static void tell(struct visit *v, const struct auth_answer *a)
 		take_account(v, a);
 		return;
 	case AUTH_CHALLENGE:
-		login_challenge(v->login, buf_str(&a->data));
+		v->core->challenge(v->login, buf_str(&a->data));
 		return;
 	case AUTH_EXPIRED:
-		login_expired(v->login);
+		v->core->expired(v->login);
 		return;
 	case AUTH_TRY_AGAIN:
 		log_failure(v, a);
-		login_try_again(v->login);
+		v->core->try_again(v->login);
 		return;
 	case AUTH_REFUSED:
 	case AUTH_REJECTED:
 		break;
 	}
-	login_refused(v->login);
+	v->core->refused(v->login);
 }
 
 static void let_go(struct visit *v)
@@ -253,7 +261,7 @@ static struct auth_call *ask(struct visit *v, const struct login_question *q)
 
 static enum next check(struct visit *v)
 {
-	struct login_question q = login_question(v->login);
+	struct login_question q = v->core->question(v->login);
 
 	v->call = ask(v, &q);
 	v->conn->wake_ms = clock_ms() + AUTH_WAIT_MS;
@@ -280,7 +288,7 @@ static enum next tls_begun(struct visit *v)
 	if (ask_offer(v) < 0)
 		return NEXT_END;
 	v->capa.apop = false; /* its challenge came in clear */
-	login_tls_begun(v->login, &v->capa);
+	v->core->tls_begun(v->login, &v->capa);
 	v->phase = talk;
 	return NEXT_STEP;
 }
@@ -293,6 +301,7 @@ static enum next shake(struct visit *v)
 		return NEXT_END;
 	if (!done)
 		return NEXT_WAIT;
+	v->tls = true;
 	take_bindings(v);
 	if (v->login != NULL)
 		return tls_begun(v);
@@ -324,8 +333,8 @@ static enum next read_some(struct visit *v)
 		return NEXT_END;
 	if (in.n == 0)
 		return NEXT_WAIT;
-	conn_consume_secret(v->conn, login_feed(v->login, in));
-	if (v->exchange != NULL && !login_exchanging(v->login))
+	conn_consume_secret(v->conn, v->core->feed(v->login, in));
+	if (v->exchange != NULL && !v->core->exchanging(v->login))
 		auth_sasl_abort(&v->exchange);
 	return NEXT_STEP;
 }
@@ -334,7 +343,7 @@ static enum next read_some(struct visit *v)
 static int rename_client(struct visit *v)
 {
 	struct proxy_xclient said;
-	bool understood = proxy_xclient(login_peer(v->login), &said);
+	bool understood = proxy_xclient(v->core->peer(v->login), &said);
 
 	v->may_name = false;
 	if (understood) {
@@ -344,7 +353,7 @@ static int rename_client(struct visit *v)
 	if (ask_offer(v) < 0)
 		return -1;
 	v->capa.apop = false; /* the greeting was for another */
-	login_peer_known(v->login, understood, &v->capa);
+	v->core->peer_known(v->login, understood, &v->capa);
 	return 0;
 }
 
@@ -368,8 +377,9 @@ static int write_note(struct visit *v, struct buf *note)
 	snprintf(h->peer, sizeof h->peer, "%s", c->peer);
 	snprintf(h->sid, sizeof h->sid, "%s", c->sid);
 	snprintf(h->mechanisms, sizeof h->mechanisms, "%s", v->offer.mechanisms);
+	snprintf(h->server, sizeof h->server, "%s", asker(v).server);
 	h->loopback = c->loopback;
-	h->tls = conn_tls(c) != NULL;
+	h->tls = v->tls;
 	h->plaintext = v->capa.plaintext;
 	h->unread = STR("");
 	if (conn_has_input(c) && conn_input(c, &h->unread, &v->end) < 0)
@@ -416,20 +426,15 @@ static enum next hand_over(struct visit *v)
 		conn_consume(v->conn, v->handover.unread.n);
 		return NEXT_END;
 	}
-	/* The channel is closed when popstored stops. */
-	log_event(v->end.sys == EPIPE ? LOG_LV_INFO : LOG_LV_ERROR,
-		  "pop3.handover.failed", kv_s("sid", v->conn->sid),
-		  kv_s("account", v->handover.account), kv_err(&v->end));
-	return after(
-		say_why_not(v, STR("-ERR [SYS/TEMP] no session now, try again later\r\n"),
-			    "no session"));
+	v->core->log_no_session(v->conn->sid, v->handover.account, &v->end);
+	return after(say_why_not(v, v->core->no_session, "no session"));
 }
 
 /* ---- the conversation, again ------------------------------------------------------- */
 
 static enum next talk(struct visit *v)
 {
-	switch (login_want(v->login)) {
+	switch (v->core->want(v->login)) {
 	case LOGIN_WANT_INPUT:
 		return read_some(v);
 	case LOGIN_WANT_WRITE:
@@ -452,11 +457,8 @@ static enum next talk(struct visit *v)
 
 static enum next no_authd(struct visit *v)
 {
-	log_event(LOG_LV_ERROR, "pop3.login.failed", kv_s("sid", v->conn->sid),
-		  kv_s("peer", v->conn->peer), kv_err(&v->end));
-	return after(say_why_not(
-		v, STR("-ERR [SYS/TEMP] cannot check passwords now, try again later\r\n"),
-		"authd is away"));
+	v->core->log_failure(v->conn, true, &v->end);
+	return after(say_why_not(v, v->core->no_authd, "authd is away"));
 }
 
 static enum next greet(struct visit *v)
@@ -468,8 +470,10 @@ static enum next greet(struct visit *v)
 	buf_init(&challenge, 400);
 	if (v->capa.apop)
 		make_challenge(v, &challenge);
-	v->login =
-		login_new(str_of(v->front->set->hostname), buf_str(&challenge), &v->capa);
+	v->login = v->door == FRONT_RETURN
+			   ? v->core->again(&v->capa)
+			   : v->core->new (str_of(v->front->set->hostname),
+					   buf_str(&challenge), &v->capa);
 	buf_fini(&challenge);
 	v->phase = talk;
 	return NEXT_STEP;
@@ -479,8 +483,8 @@ static enum next greet(struct visit *v)
 
 static int let_in(struct visit *v)
 {
-	bool counted = !v->may_name &&
-		       (!v->conn->loopback || v->front->set->pop3.count_loopback);
+	bool counted =
+		!v->may_name && (!v->conn->loopback || v->front->limits.count_loopback);
 	enum crowd_verdict verdict =
 		crowd_enter(v->front->crowd, counted ? str_of(v->client) : STR(""),
 			    v->conn, &v->place);
@@ -491,41 +495,65 @@ static int let_in(struct visit *v)
 	return err_set(&v->end, ERR_PEER, "4.3.2", "%s", crowd_why(verdict));
 }
 
-static enum next arrive(struct visit *v)
+/* enter - the crowd, and what a stranger's time is */
+static enum next enter(struct visit *v)
 {
-	const struct settings *set = v->front->set;
 	struct err ignore;
 
-	if (conn_read_proxy(v->conn, &set->pop3.proxy_networks, &v->end) < 0)
-		return NEXT_END;
-	/* Whom the proxy speaks for, not the proxy. */
-	v->may_name = network_list_has_peer(&set->pop3.xclient_networks, v->conn->peer);
 	conn_address(v->conn, v->client);
 	if (let_in(v) < 0) {
-		if (!v->tls_first)
-			(void)!conn_write(v->conn,
-					  STR("-ERR [SYS/TEMP] too many connections, "
-					      "try again later\r\n"),
-					  false, &ignore);
+		if (v->door != FRONT_TLS)
+			(void)!conn_write(v->conn, v->core->busy, false, &ignore);
 		return NEXT_END;
 	}
-	conn_deadline(v->conn, (uint32_t)(set->pop3.login_timeout_s * 1000));
-	if (v->tls_first)
+	conn_deadline(v->conn, (uint32_t)(v->front->limits.login_timeout_s * 1000));
+	if (v->door == FRONT_TLS)
 		return after(begin_tls(v));
 	v->phase = greet;
 	return NEXT_STEP;
 }
 
+static enum next arrive(struct visit *v)
+{
+	const struct front_limits *limits = &v->front->limits;
+
+	if (conn_read_proxy(v->conn, limits->proxy_networks, &v->end) < 0)
+		return NEXT_END;
+	/* Whom the proxy speaks for, not the proxy. */
+	v->may_name = limits->xclient_networks != NULL &&
+		      network_list_has_peer(limits->xclient_networks, v->conn->peer);
+	return enter(v);
+}
+
+/* come_back - from a session whose user has logged out, and the connection stays; where it
+ * speaks TLS, that is with the login process that it came by at first */
+static enum next come_back(struct visit *v)
+{
+	struct handover *h = &v->handover;
+	struct conn *c = v->conn;
+
+	if (handover_read(c->note, h, &v->end) < 0) {
+		v->core->log_no_session(c->sid, "", &v->end);
+		return NEXT_END;
+	}
+	conn_introduce(c, str_of(h->peer), str_of(h->sid), h->loopback);
+	conn_unread(c, h->unread);
+	v->tls = h->tls;
+	return enter(v);
+}
+
 /* ---- a connection -------------------------------------------------------------------- */
 
-static struct visit *visit_new(const struct front *f, struct conn *c, bool tls_first)
+static struct visit *visit_new(const struct front *f, struct conn *c,
+			       enum front_door door)
 {
 	struct visit *v = xalloc(sizeof *v);
 
 	*v = (struct visit){.front = f,
+			    .core = f->core,
 			    .conn = c,
-			    .tls_first = tls_first,
-			    .phase = arrive,
+			    .door = door,
+			    .phase = door == FRONT_RETURN ? come_back : arrive,
 			    .pair = -1};
 	conn_read_little(c, HANDOVER_UNREAD);
 	buf_init(&v->exporter, TLS_BINDING_MAX);
@@ -543,7 +571,7 @@ static void visit_free(struct visit **out)
 	auth_sasl_abort(&v->exchange);
 	let_go(v);
 	conn_deadline(v->conn, 0);
-	login_free(&v->login);
+	v->core->free(&v->login);
 	if (v->is_in)
 		(void)!crowd_leave(v->front->crowd, &v->place, &v->end);
 	buf_fini(&v->exporter);
@@ -577,10 +605,13 @@ static void trim(void)
 static void end_visit(struct guest *g, struct conn *c)
 {
 	int pair = g->visit->pair;
+	struct err ignored;
 
+	if (g->visit->end.sys == ETIMEDOUT && g->visit->phase == talk &&
+	    g->visit->core->too_slow.n > 0)
+		(void)!conn_write(c, g->visit->core->too_slow, false, &ignored);
 	if (g->visit->end.class != ERR_NONE) /* most of these are probes and port scans */
-		log_event(LOG_LV_DEBUG, "pop3.connection", kv_s("sid", c->sid),
-			  kv_s("peer", c->peer), kv_s("end", g->visit->end.text));
+		g->visit->core->log_end(c, &g->visit->end);
 	visit_free(&g->visit);
 	if (pair < 0)
 		return;
@@ -617,13 +648,13 @@ static bool guest_step(struct guest *g, struct conn *c)
 	return g->relay != NULL && relay(g, c);
 }
 
-bool front_step(const struct front *f, struct conn *c, bool tls_first)
+bool front_step(const struct front *f, struct conn *c, enum front_door door)
 {
 	struct guest *g = c->session;
 
 	if (g == NULL) {
 		g = c->session = xalloc(sizeof *g);
-		g->visit = visit_new(f, c, tls_first);
+		g->visit = visit_new(f, c, door);
 	}
 	if (guest_step(g, c))
 		return true;

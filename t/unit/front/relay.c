@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* In clear text: what TLS adds is t/box/test_pop3_tls.py's. */
-#include "popd/relay.h"
+#include "front/relay.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -289,5 +289,5 @@ int main(void)
 	};
 
 	sigaction(SIGPIPE, &(struct sigaction){.sa_handler = SIG_IGN}, NULL);
-	return cmocka_run_group_tests_name("popd/relay", tests, NULL, NULL);
+	return cmocka_run_group_tests_name("front/relay", tests, NULL, NULL);
 }
