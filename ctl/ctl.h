@@ -105,6 +105,7 @@ int verb_sieve_delete(struct ctl *c, struct err *e);
 int verb_sieve_get(struct ctl *c, struct err *e);
 int verb_sieve_list(struct ctl *c, struct err *e);
 int verb_sieve_put(struct ctl *c, struct err *e);
+int verb_sieve_rename(struct ctl *c, struct err *e);
 int verb_sieve_run(struct ctl *c, struct err *e);
 int verb_sieve_test(struct ctl *c, struct err *e);
 int verb_status(struct ctl *c, struct err *e);

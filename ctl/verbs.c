@@ -60,6 +60,8 @@ static const struct verb verbs[] = {
 	 "filter an account's mail by none of its scripts"},
 	{"sieve delete", "NAME@DOMAIN SCRIPT", 2, 2, OPT(JSON), NEEDS_STORE, verb_sieve_delete,
 	 "remove a script that is not active"},
+	{"sieve rename", "NAME@DOMAIN SCRIPT NEW-NAME", 3, 3, OPT(JSON), NEEDS_STORE, verb_sieve_rename,
+	 "give a script another name"},
 	{"sieve check", "FILE", 1, 1, OPT(JSON), NEEDS_NOTHING, verb_sieve_check,
 	 "say what is wrong with a Sieve script"},
 	{"sieve run", "FILE MESSAGE", 2, 2, OPT(SENDER) | OPT(RECIPIENT) | OPT(JSON), NEEDS_NOTHING, verb_sieve_run,

@@ -68,10 +68,10 @@ static void place_of(const struct name *name, const char *id, struct place *out)
 int script_check_name(struct str name, struct err *e)
 {
 	if (name.n == 0 || name.n > SCRIPT_NAME_MAX)
-		return err_set(e, ERR_PERM, "5.5.4", "a script's name has 1 to %d octets",
-			       SCRIPT_NAME_MAX);
+		return err_set(e, ERR_PERM, SCRIPT_BAD_NAME,
+			       "a script's name has 1 to %d octets", SCRIPT_NAME_MAX);
 	if (!str_is_utf8(name) || str_has_control(name) || str_has_line_end(name))
-		return err_set(e, ERR_PERM, "5.5.4",
+		return err_set(e, ERR_PERM, SCRIPT_BAD_NAME,
 			       "a script's name is UTF-8 without control characters");
 	return 0;
 }
@@ -225,20 +225,41 @@ int script_get(struct store *s, const struct account *a, struct str name, struct
 	return read_text(s, a, id_of(name).c, &script, out, found, e);
 }
 
+/* is_superseded - meanwhile another one has become active, or none */
+static int is_superseded(struct store *s, struct account *a, bool *superseded,
+			 struct err *e)
+{
+	struct account now;
+	bool found;
+
+	if (account_read(s, &a->name, &now, &found, e) < 0)
+		return -1;
+	*superseded = found && now.uid == a->uid && strcmp(now.script, a->script) != 0;
+	if (*superseded)
+		*a = now;
+	return 0;
+}
+
 int script_active(struct store *s, const struct account *a, struct script *script,
 		  struct buf *text, bool *found, struct err *e)
 {
-	bool there;
+	struct account now = *a;
+	bool there = false, again = true;
 
-	*found = a->script[0] != '\0';
-	if (!*found)
-		return 0;
-	if (read_text(s, a, a->script, script, text, &there, e) < 0)
-		return -1;
+	while (again) {
+		*found = now.script[0] != '\0';
+		if (!*found)
+			return 0;
+		if (read_text(s, &now, now.script, script, text, &there, e) < 0)
+			return -1;
+		again = false;
+		if (!there && is_superseded(s, &now, &again, e) < 0)
+			return -1;
+	}
 	return there ? 0
 		     : err_set(e, ERR_TEMP, "4.3.0",
-			       "the active script of %s is lost: sieve/%s", a->name.s,
-			       a->script);
+			       "the active script of %s is lost: sieve/%s", now.name.s,
+			       now.script);
 }
 
 struct ids {
@@ -313,7 +334,7 @@ int script_each(struct store *s, const struct account *a,
 
 static int none_of_that_name(struct str name, struct err *e)
 {
-	return err_set(e, ERR_PERM, "5.5.0", "there is no script '" STR_FMT "'",
+	return err_set(e, ERR_PERM, SCRIPT_NONE, "there is no script '" STR_FMT "'",
 		       STR_ARG(name));
 }
 
@@ -334,27 +355,23 @@ static int check_number(struct store *s, const struct account *a, const char *id
 	xfree(&ids.v);
 	if (!new || ids.n < max)
 		return 0;
-	return err_set(e, ERR_PERM, "5.2.2",
+	return err_set(e, ERR_PERM, SCRIPT_TOO_MANY,
 		       "%s has %" PRIu64 " scripts, and no more "
 		       "may be kept",
 		       a->name.s, max);
 }
 
-static int put(struct store *s, const struct account *a, struct str name, struct str text,
-	       struct err *e)
+/* write_as - `f`, under this name */
+static int write_as(struct store *s, const struct account *a, struct file *f,
+		    struct str name, struct err *e)
 {
-	struct file f = {.uid = a->uid, .script.set_ms = clock_unix_ms(), .text = text};
-	struct script_id id = id_of(name);
-	struct account now;
 	struct place place;
 	struct buf out;
 
-	if (account_find_same(s, a, &now, e) < 0 || check_number(s, a, id.c, e) < 0)
-		return -1;
-	snprintf(f.script.name, sizeof f.script.name, STR_FMT, STR_ARG(name));
-	place_of(&a->name, id.c, &place);
+	snprintf(f->script.name, sizeof f->script.name, STR_FMT, STR_ARG(name));
+	place_of(&a->name, id_of(name).c, &place);
 	buf_init(&out, FILE_MAX);
-	print(&f, &out);
+	print(f, &out);
 	must(!buf_over(&out));
 
 	int rc = storage_put(store_root(s), place.path, buf_str(&out), STORAGE_DURABLE,
@@ -364,19 +381,49 @@ static int put(struct store *s, const struct account *a, struct str name, struct
 	return rc;
 }
 
-int script_put(struct store *s, const struct account *a, struct str name, struct str text,
+static int put(struct store *s, const struct account *a, struct str name, struct str text,
 	       struct err *e)
 {
+	struct file f = {.uid = a->uid, .script.set_ms = clock_unix_ms(), .text = text};
+	struct account now;
+
+	if (account_find_same(s, a, &now, e) < 0 ||
+	    check_number(s, a, id_of(name).c, e) < 0)
+		return -1;
+	return write_as(s, a, &f, name, e);
+}
+
+/* may_put - but for the number of them, which only who holds the lock knows */
+static int may_put(struct store *s, const struct account *a, struct str name,
+		   uint64_t octets, struct err *e)
+{
 	uint64_t max = store_settings(s)->sieve.max_script_size;
-	struct storage_file *lock;
 
 	if (script_check_name(name, e) < 0)
 		return -1;
 	if (account_is_template(a))
 		return err_set(e, ERR_PERM, "5.1.1", "%s gets no mail", a->name.s);
-	if (text.n > max)
-		return err_set(e, ERR_PERM, "5.3.4",
+	if (octets > max)
+		return err_set(e, ERR_PERM, SCRIPT_TOO_LARGE,
 			       "a script may have %" PRIu64 " octets", max);
+	return 0;
+}
+
+int script_fits(struct store *s, const struct account *a, struct str name,
+		uint64_t octets, struct err *e)
+{
+	if (may_put(s, a, name, octets, e) < 0)
+		return -1;
+	return check_number(s, a, id_of(name).c, e);
+}
+
+int script_put(struct store *s, const struct account *a, struct str name, struct str text,
+	       struct err *e)
+{
+	struct storage_file *lock;
+
+	if (may_put(s, a, name, text.n, e) < 0)
+		return -1;
 	if (tree_lock(store_root(s), &lock, e) < 0)
 		return -1;
 
@@ -445,7 +492,7 @@ static int remove_one(struct store *s, const struct account *a, struct str name,
 	if (!found)
 		return none_of_that_name(name, e);
 	if (strcmp(now.script, id.c) == 0)
-		return err_set(e, ERR_PERM, "5.5.1",
+		return err_set(e, ERR_PERM, SCRIPT_IS_ACTIVE,
 			       "'" STR_FMT "' is the active script of %s", STR_ARG(name),
 			       a->name.s);
 	return storage_remove(store_root(s), place.path, STORAGE_DURABLE, e);
@@ -460,6 +507,91 @@ int script_delete(struct store *s, const struct account *a, struct str name,
 		return -1;
 
 	int rc = remove_one(s, a, name, e);
+
+	storage_file_close(&lock);
+	return rc;
+}
+
+/* ---- another name ---------------------------------------------------------------------------- */
+
+/* is_half_done - `to` is what a rename of `from` has made that was cut short */
+static bool is_half_done(const struct file *from, const struct file *to)
+{
+	return from->script.set_ms == to->script.set_ms && str_eq(from->text, to->text);
+}
+
+/* look_for - whether there is one of the new name, and it is no more than a beginning */
+static int look_for(struct store *s, const struct account *a, const struct file *from,
+		    struct str to, bool *begun, struct err *e)
+{
+	struct buf all;
+	struct file f;
+	int rc;
+
+	buf_init(&all, FILE_MAX);
+	rc = read_own(s, a, id_of(to).c, &all, &f, begun, e);
+	if (rc == 0 && *begun && !is_half_done(from, &f))
+		rc = err_set(e, ERR_PERM, SCRIPT_IS_THERE, "'" STR_FMT "' is there",
+			     STR_ARG(to));
+	buf_fini(&all);
+	return rc;
+}
+
+/* move - each step is durable before the next one: the new file, the profile if it names the
+ * old one, and then the old file goes.  Up to the last, the active script is there. */
+static int move(struct store *s, const struct account *a, const struct file *from,
+		struct str to, struct err *e)
+{
+	struct script_id old = id_of(str_of(from->script.name)), new = id_of(to);
+	struct file f = *from;
+	struct account now;
+	struct place place;
+	bool begun;
+
+	if (account_find_same(s, a, &now, e) < 0 ||
+	    look_for(s, a, from, to, &begun, e) < 0 ||
+	    (!begun && write_as(s, a, &f, to, e) < 0))
+		return -1;
+	if (strcmp(now.script, old.c) == 0) {
+		memcpy(now.script, new.c, sizeof now.script);
+		if (account_put(s, &now, STORAGE_DURABLE, NULL, e) < 0)
+			return -1;
+	}
+	place_of(&a->name, old.c, &place);
+	return storage_remove(store_root(s), place.path, STORAGE_DURABLE, e);
+}
+
+static int rename_one(struct store *s, const struct account *a, struct str from,
+		      struct str to, struct err *e)
+{
+	struct buf all;
+	struct file f;
+	bool found;
+	int rc;
+
+	buf_init(&all, FILE_MAX);
+	rc = read_own(s, a, id_of(from).c, &all, &f, &found, e);
+	if (rc == 0 && !found)
+		rc = none_of_that_name(from, e);
+	else if (rc == 0 && str_eq(from, to))
+		rc = err_set(e, ERR_PERM, SCRIPT_IS_THERE, "'" STR_FMT "' is there",
+			     STR_ARG(to));
+	else if (rc == 0)
+		rc = move(s, a, &f, to, e);
+	buf_fini(&all);
+	return rc;
+}
+
+int script_rename(struct store *s, const struct account *a, struct str from,
+		  struct str to, struct err *e)
+{
+	struct storage_file *lock;
+
+	if (script_check_name(from, e) < 0 || script_check_name(to, e) < 0 ||
+	    tree_lock(store_root(s), &lock, e) < 0)
+		return -1;
+
+	int rc = rename_one(s, a, from, to, e);
 
 	storage_file_close(&lock);
 	return rc;

@@ -27,6 +27,14 @@ struct store;
 
 enum { SCRIPT_NAME_MAX = 512 }; /* RFC 5804 s1.6 */
 
+/* What err.dsn says of an ERR_PERM. */
+#define SCRIPT_TOO_LARGE "5.3.4"
+#define SCRIPT_TOO_MANY  "5.2.2" /* one more than there may be */
+#define SCRIPT_BAD_NAME  "5.5.4"
+#define SCRIPT_NONE      "5.5.0" /* of that name */
+#define SCRIPT_IS_ACTIVE "5.5.1"
+#define SCRIPT_IS_THERE  "5.5.2" /* one of the new name */
+
 struct script {
 	char name[SCRIPT_NAME_MAX + 1];
 	uint64_t octets; /* of its text */
@@ -37,16 +45,19 @@ struct script {
 /* ERR_PERM says what is wrong with a name (RFC 5804 s1.6). */
 int script_check_name(struct str name, struct err *e) MUST_USE;
 
-/* A new one, or a new text of one that is there.  ERR_PERM 5.3.4 for a text that is too
- * long, 5.2.2 for one script more than there may be, 5.1.1 where the account is gone, and for
- * the template of a domain. */
+/* A new one, or a new text of one that is there.  ERR_PERM, beside the above, 5.1.1 where the
+ * account is gone, and for the template of a domain. */
 int script_put(struct store *s, const struct account *a, struct str name, struct str text,
 	       struct err *e) MUST_USE;
+/* Whether a text of so many octets could be put now; -1 as script_put(). */
+int script_fits(struct store *s, const struct account *a, struct str name,
+		uint64_t octets, struct err *e) MUST_USE;
 /* Appends the text to `out`, born for SCRIPT_TEXT_MAX; !found: there is none of that name. */
 int script_get(struct store *s, const struct account *a, struct str name, struct buf *out,
 	       bool *found, struct err *e) MUST_USE;
-/* The active one of `a` as it was read, and its name.  !found: it has none.  ERR_TEMP where the
- * profile names one that is not there, or is damaged. */
+/* The active one of `a` as it was read, and its name; where that one was renamed or deleted
+ * meanwhile, the one that is active now.  !found: it has none.  ERR_TEMP where the profile names
+ * one that is not there, or is damaged. */
 int script_active(struct store *s, const struct account *a, struct script *script,
 		  struct buf *text, bool *found, struct err *e) MUST_USE;
 /* ERR_PERM where there is none of that name; "": none is active afterwards. */
@@ -55,6 +66,10 @@ int script_activate(struct store *s, const struct account *a, struct str name,
 /* ERR_PERM where there is none of that name, and for the active one (RFC 5804 s2.10). */
 int script_delete(struct store *s, const struct account *a, struct str name,
 		  struct err *e) MUST_USE;
+/* The active one stays active.  What a crash cuts short is both names with the same text, of
+ * which the active one was or is one; done again, it is ended.  ERR_PERM as above. */
+int script_rename(struct store *s, const struct account *a, struct str from,
+		  struct str to, struct err *e) MUST_USE;
 /* All of them, by name.  One that is damaged is told to `bad` instead. */
 int script_each(struct store *s, const struct account *a,
 		void (*each)(const struct script *script, void *ctx),

@@ -53,6 +53,20 @@ def test_a_life(bare):
     bare.assert_sound()
 
 
+def test_another_name(bare):
+    put(bare, "main", KEEP)
+    put(bare, "other", REJECT)
+    bare.ctl("sieve", "activate", "alice@example.org", "main")
+    done = bare.ctl_json("sieve", "rename", "alice@example.org", "main", "../new")
+    assert done == {"name": "alice@example.org", "done": "renamed"}
+    assert scripts(bare) == {"../new": True, "other": False}
+    assert bare.ctl("sieve", "get", "alice@example.org", "../new") == KEEP
+    assert "is there" in refused(bare, "rename", "alice@example.org", "other", "../new")
+    assert "there is no script" in refused(bare, "rename", "alice@example.org", "main", "x")
+    assert scripts(bare) == {"../new": True, "other": False}
+    bare.assert_sound()
+
+
 def test_a_script_with_errors_is_not_kept(bare):
     put(bare, "main", KEEP)
     said = refused(bare, "put", "alice@example.org", "main", "-",

@@ -189,6 +189,21 @@ static void put_script(const struct script *script, void *ctx)
 	buf_fini(&text);
 }
 
+static void put_active(struct dumping *x, const struct account *a)
+{
+	struct script script;
+	struct buf text;
+	struct err e = {0};
+	bool found;
+
+	buf_init(&text, SCRIPT_TEXT_MAX);
+	if (script_active(x->w->store, a, &script, &text, &found, &e) < 0)
+		put(x->out, key_of("active", a->name.s, "").s, "ERROR %s", e.text);
+	else if (found)
+		put(x->out, key_of("active", a->name.s, "").s, "%s", buf_cstr(&text));
+	buf_fini(&text);
+}
+
 static void put_bad_script(const struct err *why, void *ctx)
 {
 	struct owner *o = ctx;
@@ -230,6 +245,7 @@ static bool put_account(const struct account *a, void *ctx)
 	    a->group);
 	put_secret(x, a);
 	put_scripts(x, a);
+	put_active(x, a);
 	put_maildrop(x, a);
 	world_ok(folder_each(x->w->store, &a->name, put_folder, x, &e_));
 	return true;

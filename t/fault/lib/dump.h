@@ -6,6 +6,7 @@
  *   account alice@example.org                 flags, quota, incarnation
  *   secret alice@example.org                  the hash
  *   script alice@example.org main             text, whether it is active
+ *   active alice@example.org                  text of the active script
  *   forwarding sales@example.org              targets
  *   mail alice@example.org letter.300         id, size, whether the octets are right
  *   read alice@example.org letter.300         if it was retrieved before

@@ -158,6 +158,8 @@ static void compare_key(struct judge *j, const struct outcome *o, const char *ke
 	if (has_prefix(key, op->torn) && !told && now != NULL &&
 	    str_starts(str_of(now), STR("ERROR")))
 		return;
+	if (op->between != NULL && !told && same(now, op->between))
+		return;
 	if (op->twice && o->tried_twice && before == NULL && after == NULL &&
 	    is_second_copy(key))
 		return;

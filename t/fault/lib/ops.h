@@ -37,6 +37,9 @@ struct op {
 	/* Not acknowledged, keys with this prefix may be damaged: a batch is not synced
 	 * object by object. */
 	const char *torn;
+	/* Not acknowledged, a key may have this value, too: of several durable steps not all
+	 * were made. */
+	const char *between;
 	/* Refused, it may be tried again and leave two copies. */
 	bool twice;
 	/* Refused, and the process lives on: everything is as before. */

@@ -280,6 +280,25 @@ static unsigned delete_script(struct world *w, struct err *e)
 		       : told(script_delete(w->store, &a, STR("other"), e));
 }
 
+static unsigned rename_script(struct world *w, const char *from, struct err *e)
+{
+	struct account a;
+
+	return find_alice(w, &a, e) < 0 ? 0
+					: told(script_rename(w->store, &a, str_of(from),
+							     STR("renamed"), e));
+}
+
+static unsigned rename_other(struct world *w, struct err *e)
+{
+	return rename_script(w, "other", e);
+}
+
+static unsigned rename_active(struct world *w, struct err *e)
+{
+	return rename_script(w, "main", e);
+}
+
 static void prepare_scripts(struct world *w)
 {
 	world_open(w);
@@ -418,6 +437,19 @@ const struct op ops_names[] = {
 		.prepare = prepare_scripts,
 		.run = delete_script,
 		.parts = {""},
+	},
+	{
+		.name = "sieve rename",
+		.prepare = prepare_scripts,
+		.run = rename_other,
+		.parts = {""},
+	},
+	{
+		.name = "sieve rename, of the active one",
+		.prepare = prepare_scripts,
+		.run = rename_active,
+		.parts = {""},
+		.between = "keep;",
 	},
 	{
 		.name = "passwd",

@@ -361,6 +361,106 @@ static void sound(struct fixture *x)
 		fail_msg("%s %s", x->last.invariant, x->last.what);
 }
 
+static int change_name(struct fixture *x, const char *from, const char *to, struct err *e)
+{
+	return script_rename(x->s.store, &x->a, str_of(from), str_of(to), e);
+}
+
+static void has_another_name(void **state)
+{
+	struct fixture *x = *state;
+	struct err e;
+
+	scratch_ok(put(x, "a", "keep;", &e_));
+	scratch_ok(put(x, "b", "stop;", &e_));
+	scratch_ok(put(x, "c", "discard;", &e_)); /* as many as there may be */
+	scratch_ok(activate(x, "a", &e_));
+	scratch_ok(change_name(x, "b", "../d", &e_));
+	assert_string_equal(list(x), "../d(5) a*(5) c(8) ");
+	assert_active(x, "a", "keep;");
+	scratch_ok(change_name(x, "a", "e", &e_));
+	assert_string_equal(list(x), "../d(5) c(8) e*(5) ");
+	assert_active(x, "e", "keep;");
+
+	assert_int_equal(change_name(x, "e", "c", &e), -1);
+	assert_string_equal(e.dsn, SCRIPT_IS_THERE);
+	assert_int_equal(change_name(x, "e", "e", &e), -1);
+	assert_string_equal(e.dsn, SCRIPT_IS_THERE);
+	assert_int_equal(change_name(x, "a", "f", &e), -1);
+	assert_string_equal(e.dsn, SCRIPT_NONE);
+	assert_int_equal(change_name(x, "e", "", &e), -1);
+	assert_string_equal(e.dsn, SCRIPT_BAD_NAME);
+	assert_int_equal(change_name(x, "", "f", &e), -1);
+	assert_string_equal(e.dsn, SCRIPT_BAD_NAME);
+	assert_string_equal(list(x), "../d(5) c(8) e*(5) ");
+	sound(x);
+}
+
+/* Whoever has read the profile before finds the script under its new name. */
+static void is_found_though_it_moved(void **state)
+{
+	struct fixture *x = *state;
+	struct account old;
+	struct script script;
+	struct buf text;
+	bool found;
+
+	scratch_ok(put(x, "a", "keep;", &e_));
+	scratch_ok(activate(x, "a", &e_));
+	old = now(x);
+	scratch_ok(change_name(x, "a", "b", &e_));
+	buf_init(&text, SCRIPT_TEXT_MAX);
+	scratch_ok(script_active(x->s.store, &old, &script, &text, &found, &e_));
+	assert_true(found);
+	assert_string_equal(script.name, "b");
+	assert_string_equal(buf_cstr(&text), "keep;");
+	scratch_ok(activate(x, "", &e_));
+	scratch_ok(drop(x, "b", &e_));
+	scratch_ok(script_active(x->s.store, &old, &script, &text, &found, &e_));
+	assert_false(found);
+	buf_fini(&text);
+}
+
+/* What a power cut leaves after the first step: the old name's file comes back. */
+static void a_rename_is_ended(void **state)
+{
+	struct fixture *x = *state;
+	struct place old;
+	struct buf all;
+	bool found;
+
+	scratch_ok(put(x, "a", "keep;", &e_));
+	buf_init(&all, 8192);
+	snprintf(old.path, sizeof old.path, "%s", only_file(x).s + strlen("store/"));
+	scratch_ok(storage_read(store_root(x->s.store), old.path, &all, &found, &e_));
+	scratch_ok(change_name(x, "a", "b", &e_));
+	scratch_ok(storage_put(store_root(x->s.store), old.path, buf_str(&all),
+			       STORAGE_DURABLE, NULL, &e_));
+	assert_string_equal(list(x), "a(5) b(5) ");
+	sound(x);
+	scratch_ok(change_name(x, "a", "b", &e_));
+	assert_string_equal(list(x), "b(5) ");
+	buf_fini(&all);
+}
+
+static void fits_or_not(void **state)
+{
+	struct fixture *x = *state;
+	struct err e;
+
+	scratch_ok(script_fits(x->s.store, &x->a, STR("a"), 2000, &e_));
+	assert_int_equal(script_fits(x->s.store, &x->a, STR("a"), 2001, &e), -1);
+	assert_string_equal(e.dsn, SCRIPT_TOO_LARGE);
+	assert_int_equal(script_fits(x->s.store, &x->a, STR("a\n"), 1, &e), -1);
+	assert_string_equal(e.dsn, SCRIPT_BAD_NAME);
+	scratch_ok(put(x, "a", "keep;", &e_));
+	scratch_ok(put(x, "b", "keep;", &e_));
+	scratch_ok(put(x, "c", "keep;", &e_));
+	scratch_ok(script_fits(x->s.store, &x->a, STR("c"), 2000, &e_));
+	assert_int_equal(script_fits(x->s.store, &x->a, STR("d"), 1, &e), -1);
+	assert_string_equal(e.dsn, SCRIPT_TOO_MANY);
+}
+
 static void main_is_active(struct fixture *x)
 {
 	scratch_ok(put(x, "main", "keep; # a text", &e_));
@@ -525,6 +625,10 @@ int main(void)
 		T(names_are_no_paths),
 		T(quotas),
 		T(one_is_active),
+		T(has_another_name),
+		T(is_found_though_it_moved),
+		T(a_rename_is_ended),
+		T(fits_or_not),
 		T(an_update_leaves_the_active_one),
 		T(goes_with_its_account),
 		T(the_template_has_none),
