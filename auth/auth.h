@@ -30,7 +30,7 @@ void auth_free(struct auth **a);
 
 /* What the service knows of the connection; strings are borrowed. */
 struct auth_peer {
-	const char *service; /* "pop3", "poppassd", "smtp" */
+	const char *service; /* "pop3", "sieve", "poppassd", "smtp" */
 	const char *sid;     /* for authd's log */
 	const char *client;  /* address alone: "192.0.2.7", "2001:db8::1", "unix" */
 	const char *server;  /* as in `listen`: "192.0.2.1:110" */

@@ -71,7 +71,8 @@ void attempt_fail(struct attempt *t, const struct err *why, struct auth_answer *
 	log_end(t, LOG_LV_ERROR, "auth.failed", why);
 }
 
-/* sign - for the session process, which hands out mail; nobody else needs to be told */
+/* sign - for the session processes, which hand out mail and scripts; nobody else needs to be
+ * told */
 static void sign(const struct attempt *t, struct auth_answer *out)
 {
 	struct ticket ticket = {.account = str_of(out->account),
@@ -79,7 +80,8 @@ static void sign(const struct attempt *t, struct auth_answer *out)
 				.uid = out->uid,
 				.profile = t->profile_stamp};
 
-	if (t->judge->has_key && strcmp(t->q->service, "pop3") == 0)
+	if (t->judge->has_key &&
+	    (strcmp(t->q->service, "pop3") == 0 || strcmp(t->q->service, "sieve") == 0))
 		ticket_sign(&t->judge->key, &ticket, clock_unix_ms(), out->ticket);
 }
 

@@ -316,6 +316,13 @@ static const char *service_name(const struct question *q)
 	return strcmp(q->service, "pop3") == 0 ? "pop" : q->service;
 }
 
+/* What the server says last goes along with the yes where the protocol has a place for it
+ * (RFC 5804 s2.1), and is a challenge where it has none. */
+static unsigned flags_of(const struct question *q)
+{
+	return strcmp(q->service, "sieve") == 0 ? SASL_SUCCESS_DATA : 0;
+}
+
 static int open_connection(struct exchange *x, struct str first)
 {
 	int rc;
@@ -326,7 +333,7 @@ static int open_connection(struct exchange *x, struct str first)
 					    PLUGIN_CALLBACK(check_password), x};
 	x->callbacks[2] = (sasl_callback_t){SASL_CB_LIST_END, NULL, NULL};
 	rc = sasl_server_new(service_name(x->q), x->judge->set->hostname, NULL, NULL,
-			     NULL, x->callbacks, 0, &x->conn);
+			     NULL, x->callbacks, flags_of(x->q), &x->conn);
 	return rc == SASL_OK ? set_properties(x, first) : rc;
 }
 
@@ -383,6 +390,8 @@ static void settle(struct exchange **x, int rc, struct str say, struct auth_answ
 		refuse(*x, rc, out);
 	else if (rc != SASL_OK && out->result == AUTH_OK)
 		refuse(*x, rc, out);
+	if (out->result == AUTH_OK)
+		buf_put(&out->data, say); /* see flags_of() */
 	free_exchange(x);
 }
 
