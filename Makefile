@@ -29,6 +29,7 @@ NAME_submit   := popstore-submitd
 NAME_dispatch := popstored
 NAME_authd    := popstore-authd
 NAME_passwd   := popstore-poppassd
+NAME_managesieve := popstore-sieved
 
 LIBS_milter := -lmilter
 LIBS_authd  := -lsasl2 -lcurl

@@ -36,7 +36,7 @@ static int yes_or_no(struct str value, bool *out, struct err *e)
 static int parse_service(struct rule *r, struct str value, struct err *e)
 {
 	/* Those that ask; a rule for another one would never hold. */
-	static const char *const services[] = {"pop3", "poppassd", "smtp"};
+	static const char *const services[] = {"pop3", "sieve", "poppassd", "smtp"};
 
 	for (size_t i = 0; i < countof(services); i++)
 		if (str_eq(value, str_of(services[i]))) {
@@ -228,6 +228,7 @@ static int check_listen(const struct rule *r, const struct settings *set, struct
 	} all[] = {
 		{"pop3", &set->pop3.listen},
 		{"pop3", &set->pop3.tls_listen},
+		{"sieve", &set->sieve.listen},
 		{"poppassd", &set->poppassd.listen},
 		{"poppassd", &set->poppassd.tls_listen},
 	};
@@ -241,7 +242,7 @@ static int check_listen(const struct rule *r, const struct settings *set, struct
 			return 0;
 	return wrong(e,
 		     r->service != NULL ? "address where this service listens"
-					: "address where pop3 or poppassd listens",
+					: "address where pop3, sieve or poppassd listens",
 		     str_of(r->listen));
 }
 

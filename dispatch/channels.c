@@ -16,6 +16,10 @@ static const struct {
 			     STR_INIT("-ERR [SYS/TEMP] no session now, try again later\r\n")},
 	[CHANNEL_AUTH]    = {"auth.give",    "auth.take",    STR_INIT("")},
 	[CHANNEL_SUBMIT]  = {"submit.give",  "submit.take",  STR_INIT("")},
+	[CHANNEL_SIEVE]   = {"sieve-session.give", "sieve-session.take",
+			     STR_INIT("BYE (TRYLATER) \"no session now, try again later\"\r\n")},
+	[CHANNEL_SIEVE_BACK] = {"sieve-back.give", "sieve-back.take",
+			     STR_INIT("BYE (TRYLATER) \"this server stops\"\r\n")},
 	/* clang-format on */
 };
 
@@ -53,6 +57,8 @@ void channels_close(struct channels *c)
 void channels_stop(const struct channels *c)
 {
 	handoff_close(c->give[CHANNEL_SESSION].fd);
+	handoff_close(c->give[CHANNEL_SIEVE].fd);
+	handoff_close(c->give[CHANNEL_SIEVE_BACK].fd);
 }
 
 size_t channels_of(const struct channels *c, const struct service *service,

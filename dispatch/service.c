@@ -31,6 +31,13 @@ const struct service services[SERVICE_COUNT] = {
 	{.name = "pop3", .program = "popstore-pop3d",
 	 .workers = AT(pop3.workers), .takes = CHANNEL(SESSION), .signs = true,
 	 .stage = STAGE_READERS},
+	{.name = "sieve-login", .program = "popstore-sieved", .option = "--login",
+	 .section = {SECTION(sieve)},
+	 .workers = AT(sieve.login_workers), .gives = CHANNEL(SIEVE) | CHANNEL(AUTH),
+	 .takes = CHANNEL(SIEVE_BACK), .stage = STAGE_READERS},
+	{.name = "sieve", .program = "popstore-sieved",
+	 .workers = AT(sieve.workers), .gives = CHANNEL(SIEVE_BACK), .takes = CHANNEL(SIEVE),
+	 .signs = true, .stage = STAGE_READERS},
 	{.name = "poppassd", .program = "popstore-poppassd",
 	 .section = {SECTION(poppassd), {"poppassds", AT(poppassd.tls_listen)}},
 	 .gives = CHANNEL(AUTH), .stage = STAGE_READERS},
@@ -52,14 +59,15 @@ const struct conf_list *service_listen(const struct service *s, size_t i,
 }
 
 /* is_needed - by itself, or by one that gives it something to do.  No row gives to one
- * that gives back, so this ends. */
+ * that gives to it, but for what is given back, so this ends. */
 static bool is_needed(const struct service *s, const struct settings *set)
 {
 	for (size_t i = 0; i < SERVICE_SECTIONS; i++)
 		if (service_listen(s, i, set)->n > 0)
 			return true;
 	for (size_t i = 0; i < SERVICE_COUNT; i++)
-		if (services[i].gives & s->takes && is_needed(&services[i], set))
+		if (services[i].gives & s->takes & ~CHANNEL(SIEVE_BACK) &&
+		    is_needed(&services[i], set))
 			return true;
 	return false;
 }

@@ -13,14 +13,21 @@
 
 #include "lib/settings.h"
 
-enum { SERVICE_SECTIONS = 2, SERVICE_COUNT = 8 };
+enum { SERVICE_SECTIONS = 2, SERVICE_COUNT = 10 };
 
 /* The order of the end: first nothing new comes from the MTAs, then the readers
  * are sent home, and then nobody asks any more.  Within a stage it is the order of the
  * table: a login process may hold the TLS of a session, so that they end together. */
 enum service_stage { STAGE_MTA, STAGE_READERS, STAGE_ASKED, STAGE_COUNT };
 
-enum channel { CHANNEL_SESSION, CHANNEL_AUTH, CHANNEL_SUBMIT, CHANNEL_COUNT };
+enum channel {
+	CHANNEL_SESSION,
+	CHANNEL_AUTH,
+	CHANNEL_SUBMIT,
+	CHANNEL_SIEVE,
+	CHANNEL_SIEVE_BACK, /* to whom the connections came from: nobody runs for its sake */
+	CHANNEL_COUNT
+};
 
 struct service {
 	const char *name;    /* in the log */

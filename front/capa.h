@@ -5,7 +5,7 @@
  * Made of what authd offers, the settings and the state of TLS; each protocol says it in its
  * own words.
  *
- * Tests: t/unit/popd/login.c
+ * Tests: t/unit/popd/login.c  t/unit/managesieve/login.c
  */
 #ifndef FRONT_CAPA_H
 #define FRONT_CAPA_H

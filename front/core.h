@@ -2,7 +2,7 @@
 /*
  * core - what front.h asks of a protocol: its conversation before login, with no I/O in it
  *
- * popd/login.h is one.  front.h feeds it bytes, writes out its output
+ * popd/login.h and managesieve/login.h are two.  front.h feeds it bytes, writes out its output
  * and does what want() asks, until it is known who is there; what was read and not consumed
  * then goes to the session along with the connection.
  */

@@ -6,7 +6,7 @@
  * TLS end of those that have; without, it serves those that have (handover.h), and believes
  * of what a login process says what authd has signed.
  *
- * Tests: t/box/test_login.py  t/box/test_ticket.py
+ * Tests: t/box/test_login.py  t/box/test_ticket.py  t/box/test_managesieve.py
  */
 #ifndef ROLES_H
 #define ROLES_H

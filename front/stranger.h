@@ -6,7 +6,7 @@
  * is best told nothing.
  *
  * Limits: looks at STRANGER_BEGINNING octets.
- * Tests:  t/unit/popd/login.c
+ * Tests:  t/unit/popd/login.c  t/unit/managesieve/login.c
  */
 #ifndef STRANGER_H
 #define STRANGER_H

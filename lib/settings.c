@@ -243,6 +243,25 @@ static const struct conf_item items[] = {
 	     "its own; or it is discarded, and the log alone says so.\n"
 	     "Where the milter filters, the sender has been told before unless somebody else got\n"
 	     "the message too; see\n.Xr popstore-milter 8 ."),
+	LISTEN(sieve, "Where users manage their scripts by ManageSieve (port 4190); see\n.Ic lmtp ."),
+	NETWORKS(sieve, proxy_networks, "Proxies; see\n.Ic lmtp ."),
+	NUM(CONF_COUNT, sieve, login_workers, "1", 1, 64,
+	    "Processes that ManageSieve clients talk to before they have logged in; see\n"
+	    ".Ic pop3 ."),
+	NUM(CONF_COUNT, sieve, workers, "1", 1, 64,
+	    "Processes for their sessions; see\n.Ic pop3 ."),
+	NUM(CONF_COUNT, sieve, max_connections, "200", 1, 10000,
+	    "Sessions of each process; one more is told to come back."),
+	NUM(CONF_COUNT, sieve, max_login_connections, "200", 1, 10000,
+	    "Connections of each login process before login; see\n.Ic pop3 ."),
+	NUM(CONF_COUNT, sieve, max_per_address, "10", 1, 10000,
+	    "Of these, connections of one address other than this machine's; one more is told\n"
+	    "to come back."),
+	NUM(CONF_COUNT, sieve, max_per_network, "50", 1, 10000,
+	    "Of these, connections of one network; see\n.Ic pop3 ."),
+	TIME(sieve, idle_timeout, "30m", 30 * MINUTE, 24 * HOUR,
+	     "The longest silence of a client that has logged in; RFC 5804 asks for 30m."),
+	TIME(sieve, login_timeout, "1m", 1, HOUR, "The longest time before the login."),
 
 	LISTEN(pop3, "Where the POP3 server listens; see\n.Ic lmtp ."),
 	ADDRESSES(pop3, tls_listen, "Where it listens for clients that begin with TLS (port 995); see\n.Ic lmtp ."),

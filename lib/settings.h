@@ -75,6 +75,12 @@ struct settings {
 		char *default_script;                  /* "" = none */
 		int refused;                           /* enum settings_refused */
 		uint64_t steps_per_minute;             /* of its evaluations; 0 = no limit */
+		/* ManageSieve, as in pop3: */
+		struct conf_list listen, proxy_networks;
+		uint64_t login_workers, workers;
+		uint64_t max_connections;
+		uint64_t max_login_connections, max_per_address, max_per_network;
+		uint64_t idle_timeout_s, login_timeout_s;
 	} sieve;
 	struct {
 		struct conf_list listen;

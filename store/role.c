@@ -66,6 +66,18 @@ const struct role roles[ROLE_COUNT] = {
 		.name = "pop3-login", .user = ROLE_LOGIN_USER, .confined = true,
 		.calls = SERVES | SANDBOX_CALLS_PAIR,
 	},
+	[ROLE_SIEVE] = {
+		/* Scripts are below accounts; what else changes there waits for the same lock. */
+		.name = "sieve", .user = ROLE_OWNER, .confined = true,
+		.calls = WRITES,
+		.root = {{".", L}, {"domains", R}, {"forwardings", R}, {"accounts", W},
+			 {"names.lock", W}, {"volumes", R}, {"stopped", W}, {"try", W}},
+		.volume = {{"try", W}},
+	},
+	[ROLE_SIEVE_LOGIN] = {
+		.name = "sieve-login", .user = ROLE_LOGIN_USER, .confined = true,
+		.calls = SERVES | SANDBOX_CALLS_PAIR,
+	},
 	[ROLE_POPPASSD] = {
 		.name = "poppassd", .user = ROLE_LOGIN_USER, .confined = true,
 		.calls = SERVES | SANDBOX_CALLS_PAIR,

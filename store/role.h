@@ -7,6 +7,8 @@
  *   lmtp        the owner     accounts and messages; reads names        hand mail to submit
  *   pop3        the owner     accounts and messages; reads names
  *   pop3-login  a stranger's  no file                                   hand sockets away
+ *   sieve       the owner     accounts; reads names
+ *   sieve-login a stranger's  no file                                   hand sockets away
  *   poppassd    a stranger's  no file
  *   authd       the owner     secrets; reads accounts and names         make connections
  *   policy      the owner     reads accounts and names
@@ -40,6 +42,8 @@ enum role_id {
 	ROLE_LMTP,
 	ROLE_POP3,
 	ROLE_POP3_LOGIN,
+	ROLE_SIEVE,
+	ROLE_SIEVE_LOGIN,
 	ROLE_POPPASSD,
 	ROLE_AUTHD,
 	ROLE_POLICY,

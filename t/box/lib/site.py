@@ -60,6 +60,7 @@ class Site:
         # For other programs; in the configuration of who asks for them.
         self.auth = str(self.dir / "auth")
         self.saslauthd = str(self.dir / "saslauthd")
+        self.sieve = f"127.0.0.1:{free_port()}"
         host, port = self.milter.split(":")
         self.milter_conf = f"inet:{port}@{host}"
         self.conf = {

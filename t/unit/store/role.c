@@ -40,8 +40,9 @@ static void every_row_is_whole(void **state UNUSED)
 
 static void who_talks_to_strangers_sees_no_secrets(void **state UNUSED)
 {
-	static const enum role_id talk[] = {ROLE_LMTP,     ROLE_POP3,   ROLE_POP3_LOGIN,
-					    ROLE_POPPASSD, ROLE_POLICY, ROLE_MILTER};
+	static const enum role_id talk[] = {
+		ROLE_LMTP,        ROLE_POP3,     ROLE_POP3_LOGIN, ROLE_SIEVE,
+		ROLE_SIEVE_LOGIN, ROLE_POPPASSD, ROLE_POLICY,     ROLE_MILTER};
 
 	for (size_t i = 0; i < countof(talk); i++)
 		assert_false(
@@ -49,6 +50,9 @@ static void who_talks_to_strangers_sees_no_secrets(void **state UNUSED)
 	assert_true(grants(&roles[ROLE_AUTHD], "secrets", SANDBOX_WRITE));
 	assert_false(
 		grants(&roles[ROLE_AUTHD], "messages", SANDBOX_READ | SANDBOX_WRITE));
+	assert_false(
+		grants(&roles[ROLE_SIEVE], "messages", SANDBOX_READ | SANDBOX_WRITE));
+	assert_null(roles[ROLE_SIEVE_LOGIN].root[0].entry);
 	assert_null(roles[ROLE_POP3_LOGIN].root[0].entry);
 	assert_false(roles[ROLE_POP3_LOGIN].calls & SANDBOX_CALLS_READ);
 }
