@@ -132,7 +132,7 @@ static void refuse(struct session *s, const struct err *e)
 	managesieve_no(s->core, code, str_of(e->text));
 }
 
-/* finish - what changed nothing but scripts */
+/* finish - a command that has changed scripts, or could not */
 static void finish(struct session *s, int rc, const struct err *e)
 {
 	if (rc < 0) {
@@ -145,32 +145,33 @@ static void finish(struct session *s, int rc, const struct err *e)
 
 /* ---- compiling ------------------------------------------------------------------------------- */
 
-static void refuse_text(struct session *s, const struct sieve_errors *errors)
+/* describe - errors or warnings, a line each */
+static void describe(const struct sieve_errors *errors, struct buf *text)
 {
-	struct buf text;
-
-	buf_init(&text, ERRORS_MAX);
 	for (size_t i = 0; i < errors->n; i++)
-		buf_printf(&text, "%sline %u, column %u: %s", i > 0 ? "\r\n" : "",
+		buf_printf(text, "%sline %u, column %u: %s", i > 0 ? "\r\n" : "",
 			   (unsigned)errors->list[i].line,
 			   (unsigned)errors->list[i].column, errors->list[i].text);
-	managesieve_no(s->core, "", buf_str(&text));
-	buf_fini(&text);
 }
 
-/* compiles - or else it is answered */
-static bool compiles(struct session *s, struct str text)
+/* compile - `why` is what is wrong with it, or may be; false: with errors */
+static bool compile(struct str text, struct buf *why)
 {
 	struct sieve_errors errors = {0};
 	struct sieve_script *script =
 		sieve_compile(text, "script", &sieve_site_delivery, &errors);
 	bool good = script != NULL;
 
-	if (!good)
-		refuse_text(s, &errors);
+	describe(good ? sieve_script_warnings(script) : &errors, why);
 	sieve_script_free(&script);
 	sieve_errors_fini(&errors);
 	return good;
+}
+
+/* accept_text - RFC 5804 s2.6: there may be warnings */
+static void accept_text(struct session *s, const struct buf *warnings)
+{
+	managesieve_ok(s->core, warnings->n > 0 ? "WARNINGS" : "", buf_str(warnings));
 }
 
 /* ---- commands ----------------------------------------------------------------------------------- */
@@ -187,21 +188,45 @@ static void have_space(struct session *s, const struct managesieve_asked *q)
 
 static void check(struct session *s, const struct managesieve_asked *q)
 {
-	if (compiles(s, q->text))
-		managesieve_ok(s->core, "", STR(""));
+	struct buf why;
+
+	buf_init(&why, ERRORS_MAX);
+	if (compile(q->text, &why))
+		accept_text(s, &why);
+	else
+		managesieve_no(s->core, "", buf_str(&why));
+	buf_fini(&why);
+}
+
+static void store_text(struct session *s, const struct managesieve_asked *q,
+		       const struct buf *warnings)
+{
+	struct err e;
+
+	if (script_put(s->store, &s->account, q->name, q->text, &e) < 0) {
+		refuse(s, &e);
+		return;
+	}
+	s->changes++;
+	accept_text(s, warnings);
 }
 
 /* put - what would not fit is not compiled, and an empty one is a mistake (s2.6) */
 static void put(struct session *s, const struct managesieve_asked *q)
 {
+	struct buf why;
 	struct err e;
 
+	buf_init(&why, ERRORS_MAX);
 	if (script_fits(s->store, &s->account, q->name, q->text.n, &e) < 0)
 		refuse(s, &e);
 	else if (q->text.n == 0)
 		managesieve_no(s->core, "", STR("this script is empty"));
-	else if (compiles(s, q->text))
-		finish(s, script_put(s->store, &s->account, q->name, q->text, &e), &e);
+	else if (compile(q->text, &why))
+		store_text(s, q, &why);
+	else
+		managesieve_no(s->core, "", buf_str(&why));
+	buf_fini(&why);
 }
 
 static void list_one(const struct script *script, void *ctx)

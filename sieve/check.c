@@ -34,6 +34,14 @@ bool checker_enable(struct checker *c, struct str name)
 	return true;
 }
 
+bool checker_require(struct checker *c, struct str name, struct place at)
+{
+	if (!checker_enable(c, name))
+		return false;
+	c->required[registry_find(c->site, name)] = at;
+	return true;
+}
+
 const struct str *checker_fixed(const struct node *n, enum slot slot)
 {
 	const struct arg *a = node_arg(n, slot);
@@ -84,8 +92,10 @@ static const struct definition *definition_of(struct checker *c, const struct no
 			      STR_ARG(n->name));
 	else if (!checker_has(c, x))
 		checker_error(c, n->at, "'%s' needs: require \"%s\"", d->name, x->name);
-	else
+	else {
+		c->used |= UINT64_C(1) << registry_index(x);
 		return d;
+	}
 	return NULL;
 }
 
@@ -283,9 +293,15 @@ static void check_block(struct checker *c, struct node *block, size_t n)
 	const struct node *last = c->last;
 	enum truth chain =
 		c->chain; /* an "if" in the block is none before an "else" after it */
+	bool stopped = false;
 
 	c->last = NULL;
 	for (size_t i = 0; i < n; i++) {
+		if (!stopped && i > 0 && str_ieq(block[i - 1].name, STR("stop"))) {
+			errors_add(&c->script->warnings, block[i].at,
+				   "this is never reached: 'stop' stands before it");
+			stopped = true;
+		}
 		check_node(c, &block[i], COMMAND);
 		c->last = &block[i];
 	}
@@ -336,12 +352,32 @@ static bool check_node(struct checker *c, struct node *n, enum definition_kind k
 	return ok;
 }
 
+/* is_idle - an extension that is there for its commands and tests, of which there are none */
+static bool is_idle(const struct checker *c, size_t i)
+{
+	const struct extension *x = registry_at(i);
+
+	return c->required[i].line > 0 && x->n_definitions > 0 && x->n_tags == 0 &&
+	       x->implies == NULL && (c->used & UINT64_C(1) << i) == 0;
+}
+
+static void warn_of_idle(struct checker *c)
+{
+	for (size_t i = 0; i < registry_count(); i++)
+		if (is_idle(c, i))
+			errors_add(&c->script->warnings, c->required[i],
+				   "\"%s\" is required, and not used",
+				   registry_at(i)->name);
+}
+
 void checker_run(struct sieve_script *script, struct sieve_errors *errors)
 {
 	struct checker c = {.script = script, .site = script->site, .errors = errors};
 
-	must(registry_count() <= 64 && script->site->limits.nesting < countof(c.up));
+	must(registry_count() <= countof(c.required) &&
+	     script->site->limits.nesting < countof(c.up));
 	check_block(&c, script->block, script->n_block);
+	warn_of_idle(&c);
 }
 
 /* ---- arguments of a node ----------------------------------------------------------------------------- */

@@ -19,6 +19,8 @@ struct checker {
 	const struct sieve_site *site;
 	struct sieve_errors *errors;
 	uint64_t enabled;          /* extensions, by their index */
+	uint64_t used;             /* those whose commands and tests are there */
+	struct place required[64]; /* where each of them is; line 0: nowhere */
 	bool body;                 /* something else than require has been seen */
 	enum truth chain;          /* of the if and elsif before */
 	const struct node *up[66]; /* the commands around, outermost first */
@@ -34,6 +36,8 @@ bool checker_error(struct checker *c, struct place at, const char *fmt, ...)
 bool checker_has(const struct checker *c, const struct extension *x);
 /* Turns an extension on; false: there is none of that name here. */
 bool checker_enable(struct checker *c, struct str name);
+/* The same, in a require. */
+bool checker_require(struct checker *c, struct str name, struct place at);
 /* What a test is known to be before it runs. */
 enum truth checker_truth(struct checker *c, const struct node *test);
 

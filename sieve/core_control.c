@@ -14,7 +14,7 @@ static bool check_require(struct checker *c, struct node *n)
 				     "'require' has to stand before all other "
 				     "commands");
 	for (size_t i = 0; i < names->n; i++)
-		if (!checker_enable(c, names->list[i].fixed))
+		if (!checker_require(c, names->list[i].fixed, names->list[i].at))
 			ok = checker_error(c, names->list[i].at,
 					   "there is no extension \"" STR_FMT "\" here",
 					   STR_ARG(names->list[i].fixed));

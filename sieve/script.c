@@ -108,6 +108,7 @@ void sieve_script_free(struct sieve_script **s)
 		return;
 	for (size_t i = 0; i < (*s)->n_regexes; i++)
 		regex_free(&(*s)->regexes[i]);
+	sieve_errors_fini(&(*s)->warnings);
 	arena_fini(&(*s)->arena);
 	xfree(&(*s)->name);
 	xfree(s);
@@ -123,6 +124,11 @@ bool sieve_script_uses(const struct sieve_script *s, const char *extension)
 	int i = registry_find(s->site, str_of(extension));
 
 	return i >= 0 && (s->uses & UINT64_C(1) << i) != 0;
+}
+
+const struct sieve_errors *sieve_script_warnings(const struct sieve_script *s)
+{
+	return &s->warnings;
 }
 
 const char *sieve_script_name(const struct sieve_script *s)

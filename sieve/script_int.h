@@ -30,6 +30,7 @@ struct sieve_script {
 	size_t n_variables;
 	struct regex **regexes;
 	size_t n_regexes;
+	struct sieve_errors warnings;
 };
 
 /* Adds an error; the text is cut where it is too long. */

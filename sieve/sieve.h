@@ -99,6 +99,10 @@ struct sieve_script *sieve_compile(struct str text, const char *name,
 				   struct sieve_errors *errors);
 void sieve_script_free(struct sieve_script **s);
 
+/* What is no error, and most likely not what its writer means: an extension that is required for
+ * nothing, commands that are never reached.  Borrowed. */
+const struct sieve_errors *sieve_script_warnings(const struct sieve_script *s);
+
 enum { SIEVE_HASH = 32 };
 
 /* SHA-256 of a script's text: what a cache of compiled scripts goes by.  A digest that an

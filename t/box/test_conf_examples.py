@@ -53,7 +53,7 @@ SITES = {
         "/var/lib/popstore": str(s.root), "/disk1": f"{s.dir}/disk1", "/disk2": f"{s.dir}/disk2",
         "127.0.0.1:24": s.lmtp, "/run/popstore/lmtp": s.lmtp_socket, "[::]:110": s.pop3,
         "127.0.0.1:10040": s.policy, "127.0.0.1:10041": s.socketmap,
-        "[::]:995": f"127.0.0.1:{free_port()}",
+        "[::]:995": f"127.0.0.1:{free_port()}", "[::]:4190": s.sieve,
         "inet:8891@127.0.0.1": s.milter_conf, '"127.0.0.1:106"': f'"{s.poppassd}"',
         "/etc/popstore/": f"{s.dir}/", "/run/popstore/smtp/auth": s.auth},
 }

@@ -210,6 +210,19 @@ def test_all_errors_are_told(client):
     assert client.scripts() == {}
 
 
+def test_warnings_are_told(client):
+    text = 'require ["envelope",\n "date"];\nkeep; stop;\nif true { stop; }\ndiscard;\n'
+    for answer in (client.put("a", text),
+                   client.say(f"CHECKSCRIPT {{{len(text)}+}}\r\n{text}")):
+        assert (answer.word, answer.code) == ("OK", "WARNINGS")
+        assert answer.text.split("\r\n") == [
+            "line 4, column 1: this is never reached: 'stop' stands before it",
+            'line 1, column 10: "envelope" is required, and not used',
+            'line 2, column 2: "date" is required, and not used']
+    assert client.get("a").replace("\r\n", "\n") == text
+    assert client.put("a", 'require "date"; if currentdate "year" "2026" { stop; }').code == ""
+
+
 def test_a_bad_text_leaves_the_old_one(client):
     assert client.put("a", "keep;").word == "OK"
     assert client.put("a", ERRORS).word == "NO"

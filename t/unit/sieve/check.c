@@ -132,6 +132,48 @@ static void large_scripts_are_read_once(void **state UNUSED)
 	}
 }
 
+/* What is no error. */
+static const struct {
+	const char *text;
+	unsigned line, column; /* of the only warning; 0: there is none */
+	const char *says;
+} warned[] = {
+	/* clang-format off */
+	{"keep;", 0, 0, ""},
+	{"require \"date\";", 1, 9, "\"date\" is required, and not used"},
+	{"require [\"date\",\n \"envelope\"];\nif envelope \"to\" \"a\" {}", 1, 10, "\"date\" is required, and not used"},
+	{"require \"variables\"; keep;", 0, 0, ""}, /* it is in strings, too */
+	{"require \"relational\"; keep;", 0, 0, ""},
+	{"require \"ihave\"; if ihave \"date\" { keep; }", 0, 0, ""},
+	{"require \"ereject\"; if true {} else { ereject \"a\"; }", 1, 9, "\"ereject\" is required, and not used"},
+	{"stop;", 0, 0, ""},
+	{"stop;\nkeep;\ndiscard;", 2, 1, "this is never reached: 'stop' stands before it"},
+	{"if true { stop; } keep;", 0, 0, ""},
+	{"if size :over 1 { keep; stop; keep; } keep;", 1, 31, "this is never reached: 'stop' stands before it"},
+	/* clang-format on */
+};
+
+static void warnings(void **state UNUSED)
+{
+	for (size_t i = 0; i < countof(warned); i++) {
+		struct sieve_errors errors = {0};
+		struct sieve_script *s = sieve_compile(str_of(warned[i].text), "a",
+						       &sieve_site_default, &errors);
+		const struct sieve_errors *w;
+
+		print_message("# %s\n", warned[i].text);
+		assert_non_null(s);
+		w = sieve_script_warnings(s);
+		assert_int_equal(w->n, warned[i].line > 0);
+		if (w->n > 0) {
+			assert_int_equal(w->list[0].line, warned[i].line);
+			assert_int_equal(w->list[0].column, warned[i].column);
+			assert_string_equal(w->list[0].text, warned[i].says);
+		}
+		sieve_script_free(&s);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -141,6 +183,7 @@ int main(void)
 		cmocka_unit_test(errors_have_a_place),
 		cmocka_unit_test(a_site_has_extensions_off),
 		cmocka_unit_test(large_scripts_are_read_once),
+		cmocka_unit_test(warnings),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
