@@ -370,6 +370,35 @@ static void damage_keeps(void **state)
 	assert_int_equal(rmdir(scratch_path(&x->s, path).s), 0);
 }
 
+/* Nobody waits for a FIFO, follows a link, or reads a file without an end. */
+static void what_is_no_file_of_ours_is_not_read(void **state)
+{
+	struct fixture *x = *state;
+	struct scratch_path dir = scratch_place("accounts", x->a.name.s, "sieve"), place;
+	struct filter_outcome o;
+	char path[600];
+
+	open_filters(x);
+	set_script(x, "discard;");
+	snprintf(path, sizeof path, "%s/%s", dir.s, x->a.script);
+	place = scratch_path(&x->s, path);
+	assert_int_equal(unlink(place.s), 0);
+	for (int i = 0; i < 3; i++) {
+		if (i == 0)
+			assert_int_equal(mkfifo(place.s, 0600), 0);
+		else if (i == 1)
+			assert_int_equal(symlink("/dev/zero", place.s), 0);
+		else
+			assert_true(mknod(place.s, S_IFREG | 0600, 0) == 0 &&
+				    truncate(place.s, 1 << 30) == 0);
+		o = run(x);
+		/* Put off or kept: never what nobody wrote. */
+		assert_true(o.answer == FILTER_LATER ||
+			    (o.answer == FILTER_KEEP && o.failed));
+		assert_int_equal(unlink(place.s), 0);
+	}
+}
+
 /* ---- turns ----------------------------------------------------------------------------------- */
 
 struct waiter {
@@ -583,6 +612,7 @@ int main(void)
 		T(steps_have_an_end),
 		T(a_long_reason_fits_a_reply),
 		T(damage_keeps),
+		T(what_is_no_file_of_ours_is_not_read),
 		T(a_turn_is_waited_for),
 		T(without_time_nobody_is_judged),
 		T(nothing_is_wanted_of_nobody),
