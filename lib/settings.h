@@ -74,7 +74,7 @@ struct settings {
 		struct conf_list before, after;        /* files of the site */
 		char *default_script;                  /* "" = none */
 		int refused;                           /* enum settings_refused */
-		uint64_t steps_per_minute;             /* of its evaluations; 0 = no limit */
+		uint64_t steps_per_minute; /* of its evaluations; 0 = no limit */
 		/* ManageSieve, as in pop3: */
 		struct conf_list listen, proxy_networks;
 		uint64_t login_workers, workers;
