@@ -2,7 +2,7 @@
 /*
  * handover - what a login process tells a session process of a connection
  *
- *   popstore-handover 1        lines "key value", an empty line, and then the
+ *   popstore-handover 1             lines "key value", an empty line, and then the
  *   account alice@example.org       octets that were read and not consumed
  *   uid 17
  *   ...
@@ -12,8 +12,8 @@
  * whether the profile is the one that authd has read, or else reads it and compares the
  * incarnation.
  *
- * A connection that a session gives back has such a note, too; account and ticket are of the
- * one who was there, and count for nothing.
+ * A connection that a session gives back has such a note, too, without a ticket; the account
+ * is that of the one who was there, and counts for nothing.
  *
  * Limits: HANDOVER_UNREAD octets: a login process reads no more at a time.
  * Tests:  t/unit/front/handover.c
@@ -23,8 +23,8 @@
 
 #include "lib/buf.h"
 #include "lib/err.h"
-#include "lib/ticket.h"
 #include "lib/server.h"
+#include "lib/ticket.h"
 
 enum {
 	HANDOVER_UNREAD = 4096,

@@ -9,7 +9,7 @@
 #include "lib/server.h"
 #include "store/store.h"
 
-/* Which of the program's roles run is told by no argument. */
+/* One a process: program_main() hands nothing on to what it runs. */
 static const struct roles *self;
 
 /* What both roles want of lib/server.h. */
@@ -54,6 +54,8 @@ static struct session *begin(const struct sessions *s, struct conn *c)
 	struct handover h;
 	struct err e, ignore;
 
+	if (self->back != NULL) /* what is read here may have to go back in a note */
+		conn_read_little(c, HANDOVER_UNREAD);
 	if (believe(s, c, &h, &e) == 0) {
 		conn_unread(c, h.unread);
 		return self->begin(s->store, c, &h, s->back);

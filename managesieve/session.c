@@ -325,6 +325,7 @@ static int give_back(struct session *s)
 	struct buf note;
 	int rc = -1;
 
+	s->handover.ticket[0] = s->handover.last_word[0] = '\0';
 	s->handover.unread = STR("");
 	if (conn_has_input(c) && conn_input(c, &s->handover.unread, &s->end) < 0)
 		return -1;

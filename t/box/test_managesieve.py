@@ -380,6 +380,18 @@ def test_garbage_between_logins(server, name):
         assert c.answer().code == 'TAG "x"'
 
 
+def test_much_behind_a_logout(server, name):
+    with Client(server.sieve) as c:
+        c.log_in(name)
+        c.send("UNAUTHENTICATE\r\n" + 'NOOP "x"\r\n' * 2000 +
+               f'AUTHENTICATE "PLAIN" "{plain(name)}"\r\n')
+        assert c.answer().word == "OK"
+        for _ in range(2000):
+            assert c.answer().code == 'TAG "x"'
+        assert c.answer().text == "logged in"
+        c.log_out()
+
+
 # ---- limits and troubles ---------------------------------------------------------------------------
 
 @pytest.fixture

@@ -94,15 +94,31 @@ def test_half_a_command_before_tls_is_no_half_after(server):
         c.ok("NOOP")
 
 
-def test_a_channel_is_bound(server, name, client):
-    binding = certificate.end_point(server.mail[0])
-    scram = Scram(name, PASSWORD, "sha256", b"p=tls-server-end-point,,", binding)
-    client.send(f'AUTHENTICATE "SCRAM-SHA-256-PLUS" "{b64(scram.first())}"\r\n')
+def log_in(client, mechanism, scram):
+    client.send(f'AUTHENTICATE "{mechanism}" "{b64(scram.first())}"\r\n')
     challenge = base64.b64decode(client.line().strip()[1:-1])
     answer = client.say(f'"{b64(scram.proof(challenge))}"')
     assert answer.word == "OK"
     assert answer.code == f'SASL "{b64(b"v=" + scram.server_signature)}"'
+
+
+def test_a_channel_is_bound(server, name, client):
+    binding = certificate.end_point(server.mail[0])
+    log_in(client, "SCRAM-SHA-256-PLUS",
+           Scram(name, PASSWORD, "sha256", b"p=tls-server-end-point,,", binding))
     client.log_out()
+
+
+def test_tls_after_a_session_in_clear(server, name):
+    with Client(server.sieve) as c:
+        log_in(c, "SCRAM-SHA-256", Scram(name, PASSWORD, "sha256"))
+        c.no("STARTTLS")
+        c.ok("UNAUTHENTICATE")
+        assert "STARTTLS" in c.capabilities()
+        begin_tls(c).log_in(name)
+        c.ok("UNAUTHENTICATE")
+        assert "STARTTLS" not in c.capabilities()
+        c.log_in(name).log_out()
 
 
 # ---- sessions ------------------------------------------------------------------------------------

@@ -16,51 +16,53 @@ import pytest
 
 from lib import place
 from lib.mail import Lmtp, deliver, fetch_all, message
+from lib.managesieve import Client
 from lib.wire import DEADLINE, wait_until
 
 NOBODY = 65534
 SANITIZED = place.SANITIZED
-CONFINED = ("lmtp", "pop3", "pop3-login", "poppassd", "authd", "policy", "milter")
+CONFINED = ("lmtp", "pop3", "pop3-login", "sieve", "sieve-login", "poppassd", "authd", "policy",
+            "milter")
 KERNEL = tuple(map(int, re.findall(r"\d+", os.uname().release)[:2]))
 LANDLOCK = KERNEL >= (5, 13)
 
 # In the order of the columns: what each role gets.  E: EPERM, A: EACCES, S: the process
 # ends with SIGSYS, -: it may.
-COLUMNS = "lmtp pop3 pop3-login poppassd authd policy milter submit popstored".split()
+COLUMNS = "lmtp pop3 pop3-login sieve sieve-login poppassd authd policy milter submit popstored".split()
 ATTACKS = """
-    read-secret        A A E E - A A - -
-    write-secret       A A E E - A A - -
-    read-message       - - E E A A A - -
-    read-account       - - E E - - - - -
-    write-account      - - E E A A A - -
-    write-domain       A A E E A A A - -
-    list-root          - - E E - A A - -
-    write-mark         A A E E A A A - -
-    read-passwd        A A E E - A A - -
-    read-own-memory    A A E E A A A ? ?
-    write-elsewhere    A A E E A A A - -
-    write-tmp          A A E E A A A - -
-    execute            S S S S S S S - -
-    start-process      E E E E E E E - -
-    run-new-code       E E E E - E E - -
-    new-socket         E E E E - E E - -
-    new-packet-socket  E E E E E E E E E
-    connect-tcp        E E E E - E E - -
-    bind-tcp           E E E E A E E - -
-    connect-unix       E E E E - E E - -
-    send-abstract      E E E E E E E - -
-    trace-sibling      S S S S S S S E E
-    read-sibling       S S S S S S S E E
-    signal-sibling     E E E E E E E ? -
-    own-signals        E E E E E E E - -
-    mount              S S S S S S S E E
-    bpf                S S S S S S S E E
-    keys               E E E E E E E - -
-    io-uring           S S S S S S S E E
-    namespace          S S S S S S S E E
-    become-root        E E E E E E E E -
-    become-another     E E E E E E E E -
-    leave-core         E E E E E E E E E
+    read-secret        A A E A E E - A A - -
+    write-secret       A A E A E E - A A - -
+    read-message       - - E A E E A A A - -
+    read-account       - - E - E E - - - - -
+    write-account      - - E - E E A A A - -
+    write-domain       A A E A E E A A A - -
+    list-root          - - E - E E - A A - -
+    write-mark         A A E A E E A A A - -
+    read-passwd        A A E A E E - A A - -
+    read-own-memory    A A E A E E A A A ? ?
+    write-elsewhere    A A E A E E A A A - -
+    write-tmp          A A E A E E A A A - -
+    execute            S S S S S S S S S - -
+    start-process      E E E E E E E E E - -
+    run-new-code       E E E E E E - E E - -
+    new-socket         E E E E E E - E E - -
+    new-packet-socket  E E E E E E E E E E E
+    connect-tcp        E E E E E E - E E - -
+    bind-tcp           E E E E E E A E E - -
+    connect-unix       E E E E E E - E E - -
+    send-abstract      E E E E E E E E E - -
+    trace-sibling      S S S S S S S S S E E
+    read-sibling       S S S S S S S S S E E
+    signal-sibling     E E E E E E E E E ? -
+    own-signals        E E E E E E E E E - -
+    mount              S S S S S S S S S E E
+    bpf                S S S S S S S S S E E
+    keys               E E E E E E E E E - -
+    io-uring           S S S S S S S S S E E
+    namespace          S S S S S S S S S E E
+    become-root        E E E E E E E E E E -
+    become-another     E E E E E E E E E E -
+    leave-core         E E E E E E E E E E E
 """
 WORDS = {"E": "EPERM", "A": "EACCES", "S": "SIGSYS", "-": "done"}
 
@@ -96,6 +98,8 @@ def stage(make_site):
     """A store that belongs to an ordinary user, with something of each kind to be had."""
     place.need_root("to make a store that belongs to somebody else")
     site = make_site()
+    site.conf["sieve"] = {"listen": [site.sieve]}
+    site.write_conf()
     for tree in ("secrets", "messages", "accounts"):
         folder = site.root / tree
         folder.mkdir(exist_ok=True)
@@ -209,7 +213,8 @@ def assert_all(site, uid, bounding):
             s = status(pid)
             assert s["Uid"].split() == [str(uid)] * 4
             assert s["NoNewPrivs"] == "0" and int(s["CapEff"], 16) == 0
-    assert {"lmtp", "pop3", "policy", "milter", "submit", "popstored"} <= seen
+    assert {"lmtp", "pop3", "sieve", "sieve-login", "policy", "milter", "submit",
+            "popstored"} <= seen
 
 
 @pytest.fixture
@@ -280,9 +285,24 @@ def test_status_finds_one_that_gave_nothing_up(stage, monkeypatch):
 REFUSED = re.compile(r" = -1 (EPERM|EACCES)|--- SIGSYS|\+\+\+ killed")
 
 
+def use_scripts(site, name):
+    with Client(site.sieve) as c:
+        c.log_in(name)
+        assert c.put("a", "keep;").word == "OK"
+        c.ok('SETACTIVE "a"')
+        c.ok('RENAMESCRIPT "a" "b"')
+        assert c.get("b") == "keep;"
+        c.ok("UNAUTHENTICATE")
+        c.log_in(name)
+        assert c.scripts() == {"b": True}
+        c.ok('SETACTIVE ""')
+        c.ok('DELETESCRIPT "b"')
+        c.log_out()
+
+
 @needs_filter
 def test_a_day_without_a_refusal(stage):
-    """Start, mail, forwarding, reload, reading, deleting, crash and stop, under strace."""
+    """Start, mail, forwarding, scripts, reload, reading, deleting, crash and stop, under strace."""
     program = stage.dir / "sendmail"
     program.write_text("#!/bin/sh\ncat > /dev/null\n")
     program.chmod(0o755)
@@ -298,6 +318,7 @@ def test_a_day_without_a_refusal(stage):
             assert lmtp.send([name, f"far@{stage.domains[0]}"], message("m"))[1] \
                 .startswith("250")
         stage.ctl("verdict", name)
+        use_scripts(stage, name)
         mark = stage.daemon.mark()
         popstored = dict(services(stage))["popstored"]
         os.kill(popstored, 1)

@@ -62,6 +62,22 @@ static void who_takes_runs_when_somebody_gives(void **state UNUSED)
 	assert_int_equal(service_workers(find("authd"), &set), 1);
 }
 
+/* Though each of the two gives to the other. */
+static void nobody_runs_for_what_is_given_back(void **state UNUSED)
+{
+	char *addresses[] = {NULL, NULL};
+	struct settings set = {.sieve.workers = 3, .sieve.login_workers = 2};
+
+	assert_int_equal(service_workers(find("sieve-login"), &set), 0);
+	assert_int_equal(service_workers(find("sieve"), &set), 0);
+	assert_int_equal(service_workers(find("authd"), &set), 0);
+	set.sieve.listen = (struct conf_list){addresses, 1};
+	assert_int_equal(service_workers(find("sieve-login"), &set), 2);
+	assert_int_equal(service_workers(find("sieve"), &set), 3);
+	assert_int_equal(service_workers(find("authd"), &set), 1);
+	assert_int_equal(service_workers(find("pop3"), &set), 0);
+}
+
 static void whatever_is_given_is_taken(void **state UNUSED)
 {
 	for (unsigned c = 1; c < 1u << CHANNEL_COUNT; c <<= 1) {
@@ -94,6 +110,7 @@ int main(void)
 		cmocka_unit_test(only_what_listens_runs),
 		cmocka_unit_test(policy_and_socketmap_are_one_program),
 		cmocka_unit_test(who_takes_runs_when_somebody_gives),
+		cmocka_unit_test(nobody_runs_for_what_is_given_back),
 		cmocka_unit_test(whatever_is_given_is_taken),
 		cmocka_unit_test(every_row_is_whole),
 	};

@@ -23,6 +23,8 @@ static struct handover example(void)
 				 .tls = true,
 				 .plaintext = true,
 				 .mechanisms = "PLAIN SCRAM-SHA-256",
+				 .server = "[2001:db8::2]:4190",
+				 .last_word = "dj0x",
 				 .unread = STR("STAT\r\nRE\0")};
 }
 
@@ -41,9 +43,30 @@ static void what_is_written_is_read(void **state UNUSED)
 	assert_string_equal(got.sid, h.sid);
 	assert_string_equal(got.ticket, h.ticket);
 	assert_string_equal(got.mechanisms, h.mechanisms);
+	assert_string_equal(got.server, h.server);
+	assert_string_equal(got.last_word, h.last_word);
 	assert_false(got.loopback);
 	assert_true(got.tls && got.plaintext);
 	assert_true(str_eq(got.unread, h.unread));
+	buf_fini(&note);
+}
+
+static void a_last_word_that_is_too_long_is_not_cut(void **state UNUSED)
+{
+	static char octets[HANDOVER_LAST_WORD];
+	struct handover h = example();
+	struct buf note;
+
+	buf_init(&note, HANDOFF_NOTE_MAX);
+	handover_last_word(&h, STR("v=1"));
+	assert_string_equal(h.last_word, "dj0x");
+	handover_last_word(&h, (struct str){octets, (HANDOVER_LAST_WORD - 1) / 4 * 3});
+	assert_true(handover_write(&h, &note));
+	buf_clear(&note);
+	handover_last_word(&h, (struct str){octets, HANDOVER_LAST_WORD / 4 * 3});
+	assert_false(handover_write(&h, &note));
+	handover_last_word(&h, STR(""));
+	assert_string_equal(h.last_word, "");
 	buf_fini(&note);
 }
 
@@ -59,6 +82,8 @@ static void the_longest_fits(void **state UNUSED)
 	memset(h.peer, 'p', sizeof h.peer - 1);
 	memset(h.sid, 's', sizeof h.sid - 1);
 	memset(h.mechanisms, 'm', sizeof h.mechanisms - 1);
+	memset(h.server, 's', sizeof h.server - 1);
+	memset(h.last_word, 'w', sizeof h.last_word - 1);
 	memset(unread, '\n', sizeof unread);
 	buf_init(&note, HANDOFF_NOTE_MAX);
 	assert_true(handover_write(&h, &note));
@@ -116,6 +141,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_is_written_is_read),
+		cmocka_unit_test(a_last_word_that_is_too_long_is_not_cut),
 		cmocka_unit_test(the_longest_fits),
 		cmocka_unit_test(what_is_no_text_is_not_written),
 		cmocka_unit_test(nothing_else_is_believed),
