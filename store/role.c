@@ -106,6 +106,8 @@ const struct role roles[ROLE_COUNT] = {
 
 /* The C library counts processors when threads ask for memory at once. */
 static const char processors[] = "/sys/devices/system/cpu/online";
+/* ... and looks here before it gives back what a thread had of it. */
+static const char overcommit[] = "/proc/sys/vm/overcommit_memory";
 
 /* Of a process that makes connections: how names and certificates are found.  /etc as a
  * whole, since what is in it is replaced while we run (resolv.conf). */
@@ -266,6 +268,7 @@ static void collect(struct entering *x)
 	x->paths = xalloc(x->room * sizeof *x->paths);
 	x->texts = xalloc(x->room * sizeof *x->texts);
 	grant(x, processors, SANDBOX_READ);
+	grant(x, overcommit, SANDBOX_READ);
 	if (!sandbox_has_calls()) /* a sanitizer's build, which looks for leaks there */
 		grant(x, "/proc", SANDBOX_READ);
 	grant_below(x, set->store.root, x->role->root);
