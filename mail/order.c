@@ -11,6 +11,10 @@ enum { LENGTH_OCTETS = 4 };
 void order_put_envelope(struct buf *out, const struct submit *s)
 {
 	buf_printf(out, "timeout %u\nsender %s\n", s->timeout_ms, s->sender);
+	if (submit_has(s->notify))
+		buf_printf(out, "notify %s\n", s->notify);
+	if (submit_has(s->ret))
+		buf_printf(out, "ret %s\n", s->ret);
 	for (size_t i = 0; i < s->n_rcpt; i++)
 		buf_printf(out, "rcpt %s\n", s->rcpt[i]);
 	buf_put(out, STR("message\n"));
@@ -18,7 +22,7 @@ void order_put_envelope(struct buf *out, const struct submit *s)
 
 size_t order_envelope_max(const struct submit *s)
 {
-	return (s->n_rcpt + 3) * ORDER_LINE_MAX;
+	return (s->n_rcpt + 5) * ORDER_LINE_MAX;
 }
 
 void order_put_piece(struct buf *out, struct str octets)
@@ -61,6 +65,7 @@ struct order {
 	enum order_state state;
 	struct buf line;         /* that is not whole yet */
 	struct buf sender, rcpt; /* rcpt: each with its NUL */
+	struct buf notify, ret;
 	const char **v;
 	size_t n;
 	uint32_t timeout_ms;
@@ -77,6 +82,8 @@ struct order *order_new(uint64_t max_octets)
 	o->room = max_octets;
 	buf_init(&o->line, ORDER_LINE_MAX);
 	buf_init(&o->sender, ORDER_LINE_MAX);
+	buf_init(&o->notify, ORDER_LINE_MAX);
+	buf_init(&o->ret, ORDER_LINE_MAX);
 	buf_init(&o->rcpt, (size_t)ORDER_LINE_MAX * SUBMIT_RECIPIENTS);
 	return o;
 }
@@ -89,6 +96,8 @@ void order_free(struct order **op)
 		return;
 	buf_fini(&o->line);
 	buf_fini(&o->sender);
+	buf_fini(&o->notify);
+	buf_fini(&o->ret);
 	buf_fini(&o->rcpt);
 	xfree(&o->v);
 	xfree(op);
@@ -123,6 +132,10 @@ static void take_line(struct order *o, struct str line)
 	} else if (str_eq(word, STR("sender")) && !o->has_sender) {
 		o->has_sender = true;
 		buf_put(&o->sender, line);
+	} else if (str_eq(word, STR("notify")) && o->notify.n == 0) {
+		buf_put(&o->notify, line);
+	} else if (str_eq(word, STR("ret")) && o->ret.n == 0) {
+		buf_put(&o->ret, line);
 	} else if (str_eq(word, STR("rcpt")) && o->n < SUBMIT_RECIPIENTS && line.n > 0) {
 		o->n++;
 		buf_put(&o->rcpt, line);
@@ -209,6 +222,8 @@ void order_submit(const struct order *o, struct submit *out)
 	*out = (struct submit){.sender = buf_cstr(&o->sender),
 			       .rcpt = o->v,
 			       .n_rcpt = o->n,
+			       .notify = buf_cstr(&o->notify),
+			       .ret = buf_cstr(&o->ret),
 			       .timeout_ms = o->timeout_ms};
 }
 

@@ -4,6 +4,7 @@
  *
  *   timeout 300000 LF            milliseconds
  *   sender who@example.com LF    empty: the null sender
+ *   notify success,failure LF    where it was said; so with ret
  *   rcpt far@example.org LF      once for each
  *   message LF
  *   n n n n octets               pieces, each behind its length (most significant octet

@@ -22,6 +22,20 @@ enum { SAID_OCTETS = 200 };
 
 /* ---- what goes in ------------------------------------------------------------- */
 
+bool submit_has(const char *option)
+{
+	return option != NULL && option[0] != '\0';
+}
+
+/* is_option - letters and commas: no option of the program's can come of it */
+static bool is_option(const char *s)
+{
+	for (; s != NULL && *s != '\0'; s++)
+		if (*s != ',' && !(ascii_lower(*s) >= 'a' && ascii_lower(*s) <= 'z'))
+			return false;
+	return true;
+}
+
 int submit_check(const struct submit *s, struct err *e)
 {
 	must(s->n_rcpt > 0);
@@ -32,6 +46,8 @@ int submit_check(const struct submit *s, struct err *e)
 			       s->n_rcpt);
 	if (str_has_control(str_of(s->sender)))
 		return err_set(e, ERR_PERM, "5.1.7", "sender has a control character");
+	if (!is_option(s->notify) || !is_option(s->ret))
+		return err_set(e, ERR_PERM, "5.5.4", "there is no such NOTIFY or RET");
 	for (size_t i = 0; i < s->n_rcpt; i++)
 		if (s->rcpt[i][0] == '\0' || str_has_control(str_of(s->rcpt[i])))
 			return err_set(
@@ -196,7 +212,7 @@ static int run(const struct submit *s, char **argv, int in, struct err *e)
 
 int submit_file(const struct submit *s, int in, struct err *e)
 {
-	enum { FIXED = 5 };
+	enum { FIXED = 9 };
 	const char **argv;
 	size_t n = 0;
 	int rc;
@@ -208,8 +224,16 @@ int submit_file(const struct submit *s, int in, struct err *e)
 	argv[n++] = "-i";
 	argv[n++] = "-f";
 	argv[n++] = s->sender[0] != '\0' ? s->sender : "<>";
+	if (submit_has(s->notify)) {
+		argv[n++] = "-N";
+		argv[n++] = s->notify;
+	}
+	if (submit_has(s->ret)) {
+		argv[n++] = "-R";
+		argv[n++] = s->ret;
+	}
 	argv[n++] = "--";
-	must(n == FIXED);
+	must(n <= FIXED);
 	for (size_t i = 0; i < s->n_rcpt; i++)
 		argv[n++] = s->rcpt[i];
 	/* posix_spawn() does not write there, but has no const. */

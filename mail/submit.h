@@ -2,7 +2,7 @@
 /*
  * submit - hands a message to the site's MTA through sendmail(1)
  *
- *   PROGRAM -i -f SENDER -- RCPT...      (-f <> for the null sender)
+ *   PROGRAM -i -f SENDER [-N NOTIFY] [-R RET] -- RCPT...      (-f <> for the null sender)
  *
  * The program is started by posix_spawn(3) with an argument vector: no shell, an
  * environment of our own, no descriptor but 0, 1 and 2, signals as after boot,
@@ -40,6 +40,8 @@ struct submit {
 	const char *const *rcpt;
 	size_t n_rcpt;
 	uint32_t timeout_ms; /* 0: there is no time left, nothing is started */
+	/* What RFC 3461 calls NOTIFY and RET, for all recipients; NULL or "": not said. */
+	const char *notify, *ret;
 	/* Reads stored octets of the message (CRLF, dot-stuffed) at `offset`, up to
 	 * and including its end. */
 	int (*read)(void *ctx, uint64_t offset, char *to, size_t n, size_t *got,
@@ -47,6 +49,7 @@ struct submit {
 	void *ctx;
 };
 
+bool submit_has(const char *option); /* NOTIFY, RET */
 /* ERR_PERM for what no program is started for. */
 int submit_check(const struct submit *s, struct err *e) MUST_USE;
 

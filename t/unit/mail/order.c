@@ -47,6 +47,8 @@ static const struct {
 	{"half a length", STR_INIT(ENVELOPE "\0\0\0"), ORDER_MESSAGE, STR_INIT("")},
 	{"no message", STR_INIT("timeout 5\nsender s@x\nrcpt a@b\n"), ORDER_ENVELOPE, STR_INIT("")},
 	{"null sender", STR_INIT("timeout 5\nsender \nrcpt a@b\nmessage\n" END), ORDER_WHOLE, STR_INIT("")},
+	{"options", STR_INIT("timeout 5\nsender s@x\nnotify success,delay\nret hdrs\nrcpt a@b\nmessage\n" END), ORDER_WHOLE, STR_INIT("")},
+	{"two notify", STR_INIT("sender a\nnotify never\nnotify never\n"), ORDER_BROKEN, STR_INIT("")},
 	{"no sender", STR_INIT("timeout 5\nrcpt a@b\nmessage\n"), ORDER_BROKEN, STR_INIT("")},
 	{"two senders", STR_INIT("sender a\nsender b\n"), ORDER_BROKEN, STR_INIT("")},
 	{"no recipient", STR_INIT("sender a\nmessage\n"), ORDER_BROKEN, STR_INIT("")},
@@ -87,7 +89,9 @@ static void what_is_asked_arrives(void **state UNUSED)
 	struct submit s = {.sender = "who@x",
 			   .rcpt = rcpt,
 			   .n_rcpt = countof(rcpt),
-			   .timeout_ms = 4711};
+			   .timeout_ms = 4711,
+			   .notify = "success,failure",
+			   .ret = "hdrs"};
 	struct order *o = order_new(ROOM);
 	struct buf out, message;
 	struct submit got;
@@ -101,6 +105,8 @@ static void what_is_asked_arrives(void **state UNUSED)
 	order_submit(o, &got);
 	assert_string_equal(got.sender, "who@x");
 	assert_int_equal(got.timeout_ms, 4711);
+	assert_string_equal(got.notify, "success,failure");
+	assert_string_equal(got.ret, "hdrs");
 	assert_int_equal(got.n_rcpt, countof(rcpt));
 	for (size_t i = 0; i < countof(rcpt); i++)
 		assert_string_equal(got.rcpt[i], rcpt[i]);

@@ -164,6 +164,39 @@ static void arguments_are_a_vector(void **state UNUSED)
 	buf_fini(&args);
 }
 
+static void notify_and_ret_are_options(void **state UNUSED)
+{
+	const char *rcpt[] = {"a@b"};
+	struct submit s = {.program = program,
+			   .sender = "s@x",
+			   .rcpt = rcpt,
+			   .n_rcpt = 1,
+			   .timeout_ms = 60000,
+			   .notify = "success,failure",
+			   .ret = "hdrs",
+			   .read = read_source};
+	static const char *const bad[] = {"-Cevil", "never evil", "x\n", "1"};
+	struct err e = {0};
+	struct buf args;
+
+	script("printf '%s\n' \"$@\" > args; cat > /dev/null");
+	s.ctx = &(struct source){STR(".\r\n"), 99, 0};
+	assert_int_equal(submit_run(&s, &e), 0);
+	written("args", &args);
+	assert_string_equal(buf_cstr(&args),
+			    "-i\n-f\ns@x\n-N\nsuccess,failure\n-R\nhdrs\n--\na@b\n");
+	buf_fini(&args);
+	for (size_t i = 0; i < countof(bad); i++) {
+		s.notify = bad[i];
+		s.ret = NULL;
+		assert_int_equal(submit_run(&s, &e), -1);
+		assert_int_equal(e.class, ERR_PERM);
+		s.notify = "";
+		s.ret = bad[i];
+		assert_int_equal(submit_run(&s, &e), -1);
+	}
+}
+
 static void the_environment_is_clean(void **state UNUSED)
 {
 	const char *rcpt[] = {"a@b"};
@@ -328,6 +361,7 @@ int main(void)
 		cmocka_unit_test(the_message_arrives_unstuffed),
 		cmocka_unit_test(a_large_message_arrives_whole),
 		cmocka_unit_test(arguments_are_a_vector),
+		cmocka_unit_test(notify_and_ret_are_options),
 		cmocka_unit_test(the_environment_is_clean),
 		cmocka_unit_test(control_octets_start_nothing),
 		cmocka_unit_test(the_exit_status_is_the_answer),
