@@ -149,6 +149,8 @@ static int check_account(struct check *c, const struct account *a, struct err *e
 	if (rc == 0)
 		rc = check_scripts(c, a, e);
 	if (rc == 0)
+		check_memory(c, a);
+	if (rc == 0)
 		missing_report(c, a, &gone);
 	missing_free(&gone);
 	return rc;

@@ -93,6 +93,8 @@ bool check_mend_profile(struct check *c, const struct name *name, uint64_t uid,
 			const char *invariant, const char *what, struct account *out);
 /* Scripts of an account: whole, its own, each in its place, and the active one is there. */
 int check_scripts(struct check *c, const struct account *a, struct err *e);
+/* What its filters remember: whole. */
+void check_memory(struct check *c, const struct account *a);
 /* Files in messages/ that are not where they belong, and whole ones in damaged/: brought to
  * their places.  Before the accounts are looked at, so that nobody forgets a message that
  * was only in the wrong place. */
