@@ -9,6 +9,7 @@
 #include "lib/server.h"
 #include "lib/tls.h"
 #include "store/role.h"
+#include "store/sender.h"
 #include "store/standing.h"
 #include "store/store.h"
 
@@ -92,6 +93,8 @@ static int run_store(const struct settings *set, struct lmtpd *d, struct err *e)
 	/* The site's scripts are out of reach later. */
 	if (rc == 0)
 		rc = filters_open(d->store, &d->filters, e);
+	if (rc == 0)
+		rc = sender_begin(d->store, e);
 	if (rc == 0)
 		rc = serve(set, d, e);
 	filters_close(&d->filters);

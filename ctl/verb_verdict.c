@@ -24,7 +24,8 @@ static const char *why(const struct verdict *v)
 {
 	static const char *const reasons[] = {
 		[VERDICT_OK] = "the account takes it",
-		[VERDICT_FORWARD] = "the name is a forwarding",
+		[VERDICT_FORWARD] = "the name is a forwarding, or an SRS address of this "
+				    "store's",
 		[VERDICT_NOT_OURS] = "the domain is not one of this store's",
 		[VERDICT_BAD_ADDRESS] =
 			"it is no address, or no name that an account could have",
@@ -34,6 +35,8 @@ static const char *why(const struct verdict *v)
 		[VERDICT_OVER_QUOTA] = "the account's quota does not allow it now",
 		[VERDICT_TOO_LARGE] =
 			"it is larger than the account's quota and overdraft",
+		[VERDICT_FORGED] = "it is an SRS address that no secret of this store "
+				   "made, or it has expired",
 	};
 
 	return v->code == VERDICT_TRY_AGAIN ? v->why.text : reasons[v->code];

@@ -263,6 +263,31 @@ static const struct conf_item items[] = {
 	     "The longest silence of a client that has logged in; RFC 5804 asks for 30m."),
 	TIME(sieve, login_timeout, "1m", 1, HOUR, "The longest time before the login."),
 
+	TEXT(outgoing, srs_domain, "", 0, HOST_MAX, domain_wrong,
+	     "What is sent on for somebody gets a sender in this domain (SRS), unless its own is\n"
+	     "of this store, so that it passes SPF; a bounce comes back here and goes to the\n"
+	     "sender.\n"
+	     "It has to be a domain of this store; it may be one without accounts.\n"
+	     "Without one senders stay as they are."),
+	TEXT(outgoing, srs_secrets, "", 0, TEXT_MAX, file_wrong,
+	     "A file of secrets for these addresses, one a line, of 16 octets at least.\n"
+	     "The first one signs, all of them verify: a new one is put in front of the others,\n"
+	     "and an old one is taken away when\n.Ic srs_lifetime\nhas passed.\n"
+	     "A file that takes its place under the same name is seen after a reload."),
+	NUM(CONF_COUNT, outgoing, srs_hash, "8", 4, 20,
+	    "Characters of the hash in such an address, and the least that one has to have; 4 is\n"
+	    "what other programs make if they are not told otherwise."),
+	TIME(outgoing, srs_lifetime, "21d", 24 * HOUR, 1000 * 24 * HOUR,
+	     "How long such an address is good for."),
+	BOOL(outgoing, forward_failed_dmarc, "no",
+	     "A message of which the MTA's Authentication-Results field says that DMARC failed\n"
+	     "goes on all the same, for forwardings and filters.\n"
+	     "If not, a forwarding refuses it, and a filter's redirect keeps it."),
+	TEXT(outgoing, authserv_id, "", 0, HOST_MAX, host_wrong,
+	     "The name that the MTA gives itself in Authentication-Results fields (RFC 8601);\n"
+	     "others are not looked at.\n"
+	     "Without one it is\n.Ic hostname ."),
+
 	LISTEN(pop3, "Where the POP3 server listens; see\n.Ic lmtp ."),
 	ADDRESSES(pop3, tls_listen, "Where it listens for clients that begin with TLS (port 995); see\n.Ic lmtp ."),
 	NETWORKS(pop3, proxy_networks, "Proxies; see\n.Ic lmtp ."),

@@ -83,6 +83,14 @@ struct settings {
 		uint64_t idle_timeout_s, login_timeout_s;
 	} sieve;
 	struct {
+		char *srs_domain;  /* "" = senders stay as they are */
+		char *srs_secrets; /* a file; "" = none */
+		uint64_t srs_hash; /* characters */
+		uint64_t srs_lifetime_s;
+		bool forward_failed_dmarc;
+		char *authserv_id; /* "" = hostname */
+	} outgoing;
+	struct {
 		struct conf_list listen;
 		uint64_t max_connections;
 	} policy, socketmap;

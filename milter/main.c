@@ -22,6 +22,7 @@
 #include "milter/envelope.h"
 #include "milter/transaction.h"
 #include "store/role.h"
+#include "store/sender.h"
 #include "store/store.h"
 
 #include <libmilter/mfapi.h>
@@ -325,7 +326,7 @@ static int open_all(const struct settings *set, struct err *e)
 			"milter.listen needs one address, since libmilter can listen "
 			"on one only; %zu are set",
 			set->milter.listen.n);
-	if (store_open(set, &store, e) < 0 ||
+	if (store_open(set, &store, e) < 0 || sender_begin(store, e) < 0 ||
 	    (set->milter.filter && filters_open(store, &filters, e) < 0))
 		return -1;
 	transactions = transactions_new(store, filters);

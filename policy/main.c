@@ -7,6 +7,7 @@
 #include "lib/server.h"
 #include "policy/session.h"
 #include "store/role.h"
+#include "store/sender.h"
 #include "store/store.h"
 
 #define PROGRAM "popstore-policyd"
@@ -60,7 +61,10 @@ static int run(const struct settings *set, struct err *e)
 	if (store_open(set, &st, e) < 0)
 		return -1;
 
-	int rc = serve_store(set, st, e);
+	int rc = sender_begin(st, e);
+
+	if (rc == 0)
+		rc = serve_store(set, st, e);
 
 	store_close(&st);
 	return rc;

@@ -2,6 +2,7 @@
 #include "store/store.h"
 
 #include "lib/conn.h"
+#include "mail/srs.h"
 #include "store/account_int.h"
 #include "store/domain_int.h"
 #include "store/mark.h"
@@ -147,6 +148,7 @@ void store_close(struct store **sp)
 		storage_close(&s->volumes[i].storage);
 	xfree(&s->volumes);
 	storage_close(&s->root);
+	srs_free(&s->srs);
 	known_free(&s->known);
 	known_free(&s->profiles);
 	pthread_mutex_destroy(&s->mutex);

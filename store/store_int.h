@@ -39,6 +39,7 @@ struct store {
 	atomic_uint next_volume;
 	struct known *known;    /* domains */
 	struct known *profiles; /* accounts */
+	struct srs *srs;        /* NULL before the first use (sender.h) */
 	pthread_mutex_t mutex;  /* guards making `writer` */
 	struct writer *writer;  /* NULL until the first id is needed */
 };

@@ -131,6 +131,7 @@ static void meet(struct walk *w, const struct address *a, unsigned depth)
 		break;
 	case VERDICT_BAD_ADDRESS:
 	case VERDICT_NO_USER:
+	case VERDICT_FORGED:
 	case VERDICT_NOT_RECEIVING:
 	case VERDICT_OVER_QUOTA:
 	case VERDICT_TOO_LARGE:
@@ -215,6 +216,7 @@ void targets_of(struct store *s, struct str address, uint64_t size, struct targe
 		out->v[0].account = v.account;
 		name_address(&v.account.name, &out->v[0].address);
 	} else if (v.code == VERDICT_FORWARD) {
+		out->returns = v.returns;
 		expand(s, &v, size, out);
 	} else {
 		out->why = v.why;

@@ -53,6 +53,7 @@ struct target {
 
 struct targets {
 	enum targets_way way;
+	bool returns;               /* a bounce, to who sent something once (verdict.h) */
 	struct targets_reply reply; /* to RCPT; static strings */
 	const char *word;           /* the verdict's, for the log */
 	struct err why;             /* for the log, where something failed */

@@ -2,6 +2,7 @@
 #include "store/verdict.h"
 
 #include "store/domain.h"
+#include "store/sender.h"
 #include "store/standing.h"
 #include "store/store.h"
 
@@ -20,6 +21,7 @@ static const struct row {
 	[VERDICT_NOT_RECEIVING] = {550, "5.2.1", "not-receiving", "this mailbox does not accept mail"},
 	[VERDICT_OVER_QUOTA]    = {452, "4.2.2", "over-quota",    "mailbox is full, try again later"},
 	[VERDICT_TOO_LARGE]     = {552, "5.2.3", "too-large",     "the message is larger than this mailbox can ever hold"},
+	[VERDICT_FORGED]        = {550, "5.7.1", "forged",        "this return address is forged or has expired"},
 	[VERDICT_TRY_AGAIN]     = {451, "4.3.0", "try-again",     "mail store is not available, try again later"},
 	/* clang-format on */
 };
@@ -131,6 +133,32 @@ static int may_receive(struct store *s, const struct account *a, uint64_t size,
 	return 0;
 }
 
+/* look_for_return - is it a return address of ours, and whose? */
+static int look_for_return(struct store *s, const struct domain *d,
+			   const struct address *a, struct verdict *out, bool *found,
+			   struct err *e)
+{
+	struct address home;
+	enum srs_result result;
+
+	if (sender_reverse(s, a, &home, &result, e) < 0)
+		return -1;
+	*found = result != SRS_NONE;
+	if (!*found)
+		return 0;
+	out->name = d->name;
+	out->code = VERDICT_FORGED;
+	if (result != SRS_OK)
+		return 0;
+	out->code = VERDICT_FORWARD;
+	out->returns = true;
+	out->forwarding.name = d->name;
+	out->forwarding.n = 1;
+	out->forwarding.targets = xalloc(sizeof home);
+	out->forwarding.targets[0] = home;
+	return 0;
+}
+
 static int judge(struct store *s, const struct address *a, uint64_t size,
 		 struct verdict *out, struct err *e)
 {
@@ -143,6 +171,10 @@ static int judge(struct store *s, const struct address *a, uint64_t size,
 		out->code = VERDICT_NOT_OURS;
 		return 0;
 	}
+	if (look_for_return(s, &d, a, out, &found, e) < 0)
+		return -1;
+	if (found)
+		return 0;
 	if (look_in_domain(s, &d, str_of(a->local), out, e) < 0)
 		return -1;
 	if (out->code != VERDICT_OK)

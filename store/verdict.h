@@ -11,11 +11,14 @@
  *   NOT_OURS       550      5.1.2  no opinion: DUNNO / continue / NOTFOUND (LMTP refuses)
  *   BAD_ADDRESS    553      5.1.3  reject
  *   NO_USER        550      5.1.1  reject
+ *   FORGED         550      5.7.1  reject: an SRS address that is not ours, or has expired
  *   NOT_RECEIVING  550      5.2.1  reject (DISMAIL, or the template `default`)
  *   OVER_QUOTA     452/552  x.2.2  defer, or reject where configured so
  *   TOO_LARGE      552      5.2.3  reject: it could never fit
  *   TRY_AGAIN      451      4.3.0  defer; the error says why: it cannot be told, or
  *                                  nothing takes mail now (store/standing.h)
+ *
+ * An SRS address of ours (store/sender.h) is a FORWARD to whom it stands for.
  *
  * Order: the exact name as account, then as forwarding, then without its detail
  * (cut at the first of the domain's delimiters) as account, as forwarding.
@@ -42,6 +45,7 @@ enum verdict_code {
 	VERDICT_OVER_QUOTA,
 	VERDICT_TOO_LARGE,
 	VERDICT_TRY_AGAIN,
+	VERDICT_FORGED,
 };
 
 struct verdict {
@@ -52,6 +56,7 @@ struct verdict {
 	const char *word; /* "no-user": for logs and --json; static */
 	struct account account; /* OK (and the refusals that found one): who it is */
 	struct forwarding forwarding; /* FORWARD: verdict_fini() frees it */
+	bool returns;     /* FORWARD: by an SRS address, to who sent something once */
 	struct name name; /* the canonical name that was found or looked for */
 	struct err why;   /* TRY_AGAIN: what failed, for the log */
 };

@@ -175,6 +175,7 @@ static const struct {
 	[VERDICT_NOT_RECEIVING] = {550, "5.2.1", "not-receiving"},
 	[VERDICT_OVER_QUOTA]    = {452, "4.2.2", "over-quota"},
 	[VERDICT_TOO_LARGE]     = {552, "5.2.3", "too-large"},
+	[VERDICT_FORGED]        = {550, "5.7.1", "forged"},
 	[VERDICT_TRY_AGAIN]     = {451, "4.3.0", "try-again"},
 	/* clang-format on */
 };
