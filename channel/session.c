@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "channel/lmtp.h"
+#include "channel/perform.h"
 #include "channel/retry.h"
 #include "filter/filter.h"
 #include "lib/conn.h"
@@ -13,7 +14,7 @@
 #include "lib/proxy.h"
 #include "lib/server.h"
 #include "lib/tls.h"
-#include "mail/outgoing.h"
+#include "mail/onward.h"
 #include "store/delivery.h"
 #include "store/folder.h"
 #include "store/id.h"
@@ -32,12 +33,21 @@ enum {
 	 * an MTA on this machine is ours. */
 	CLOCKS_MS = 300 * 1000,
 	ONE_CLOCK_MS = 1000,
+	/* Of a message; the header of one that is longer is looked at so far. */
+	HEADER_OCTETS = 1 << 20,
+};
+
+/* Why a message is not sent on. */
+struct held {
+	struct lmtp_reply reply;
+	const char *word;
 };
 
 /* One that was accepted by RCPT. */
 struct recipient {
 	struct buf address; /* as in RCPT */
 	struct targets t;
+	const struct held *held; /* NULL: it may be sent on */
 };
 
 struct session {
@@ -62,7 +72,7 @@ struct session {
 	uint64_t top_n, return_path_n; /* octets that we put before the message */
 	struct err why;                /* of a failure; replies point into it */
 	struct id_text id;
-	uint64_t mail_until_ms;
+	struct performer performer;
 	/* recipients, for the log */
 	uint64_t stored, mailed, refused, retried, discarded;
 };
@@ -164,8 +174,9 @@ static void add_slots(struct session *s, struct str address, struct targets *t)
 	buf_init(&trace, MESSAGE_TRACE_MAX);
 	delivered_to(s, address, &trace);
 	for (size_t i = 0; i < t->n; i++)
-		t->v[i].slot =
-			delivery_rcpt(s->delivery, &t->v[i].account, buf_str(&trace));
+		if (t->v[i].ours)
+			t->v[i].slot = delivery_rcpt(s->delivery, &t->v[i].account,
+						     buf_str(&trace));
 	buf_fini(&trace);
 }
 
@@ -213,10 +224,10 @@ static void judge(struct session *s)
 	}
 	if (s->delivery == NULL)
 		begin_delivery(s);
-	if (t.way == TARGETS_STORE)
-		add_slots(s, address, &t);
+	add_slots(s, address, &t);
 	r = new_recipient(s);
 	r->t = t;
+	r->held = NULL;
 	s->targets += t.n;
 	buf_init(&r->address, address.n + 1);
 	buf_put(&r->address, address);
@@ -302,65 +313,51 @@ static void write_message(struct session *s)
 
 /* ---- mailing ----------------------------------------------------------------------------- */
 
-/* read_mailed - the message without its Return-Path, which ends where it is stored */
-static int read_mailed(void *ctx, uint64_t offset, char *to, size_t n, size_t *got,
-		       struct err *e)
-{
-	struct session *s = ctx;
-
-	return delivery_read(s->delivery, s->return_path_n + offset, to, n, got, e);
-}
-
-/* mail - one run of sendmail(1) for the targets that `wanted` picks */
-static int mail(struct session *s, const struct targets *t,
+/* mail - one run of sendmail(1) for the targets that `wanted` picks; those elsewhere get it
+ * from us, those here as it came */
+static int mail(struct session *s, const struct recipient *r,
 		bool (*wanted)(struct session *s, const struct target *v), struct err *e)
 {
+	const struct targets *t = &r->t;
+	struct performer_mail m = {0};
 	struct buf *printed = xalloc(t->n * sizeof *printed);
 	const char **rcpt = xalloc(t->n * sizeof *rcpt);
-	uint64_t now = clock_ms();
-	struct buf sender;
-	size_t n = 0;
+	int rc;
 
 	for (size_t i = 0; i < t->n; i++) {
 		if (!wanted(s, &t->v[i]))
 			continue;
-		buf_init(&printed[n], MESSAGE_TRACE_MAX);
-		address_print(&printed[n], &t->v[i].address);
-		rcpt[n] = buf_cstr(&printed[n]);
-		n++;
+		if (!t->v[i].ours)
+			m.mark = buf_str(&r->address);
+		buf_init(&printed[m.n], MESSAGE_TRACE_MAX);
+		address_print(&printed[m.n], &t->v[i].address);
+		rcpt[m.n] = buf_cstr(&printed[m.n]);
+		m.n++;
 	}
-	buf_init(&sender, MESSAGE_TRACE_MAX);
-	buf_put(&sender, lmtp_sender(s->core));
-
-	struct submit run = {
-		.sender = buf_cstr(&sender),
-		.rcpt = rcpt,
-		.n_rcpt = n,
-		.timeout_ms =
-			now < s->mail_until_ms ? (uint32_t)(s->mail_until_ms - now) : 0,
-		.read = read_mailed,
-		.ctx = s,
-	};
-	int rc = outgoing_mail(s->submit, &run, e);
-
-	buf_fini(&sender);
-	for (size_t i = 0; i < n; i++)
+	m.rcpt = rcpt;
+	rc = perform_mail(&s->performer, &m, e);
+	for (size_t i = 0; i < m.n; i++)
 		buf_fini(&printed[i]);
 	xfree(&printed);
 	xfree(&rcpt);
 	return rc;
 }
 
-static bool wants_all(struct session *s UNUSED, const struct target *v UNUSED)
+static bool is_elsewhere(struct session *s UNUSED, const struct target *v)
 {
-	return true;
+	return !v->ours;
 }
 
-static bool wants_failed(struct session *s, const struct target *v)
+static bool has_failed(struct session *s, const struct target *v)
 {
 	struct err why;
 
-	return delivery_result(s->delivery, v->slot, &why) != VERDICT_OK;
+	return v->ours && delivery_result(s->delivery, v->slot, &why) != VERDICT_OK;
+}
+
+static bool wants_mail(struct session *s, const struct target *v)
+{
+	return is_elsewhere(s, v) || has_failed(s, v);
 }
 
 /* ---- what each recipient is told ------------------------------------------------------------ */
@@ -386,7 +383,7 @@ static void mail_and_answer(struct session *s, const struct recipient *r,
 {
 	struct err why = {0};
 
-	if (mail(s, &r->t, wanted, &why) < 0) {
+	if (mail(s, r, wanted, &why) < 0) {
 		struct lmtp_reply reply = reply_of(&why);
 
 		refuse(s, r, "mail-failed", &reply, &why);
@@ -402,11 +399,11 @@ static const struct filter_outcome *filtered(const struct session *s, size_t slo
 	return s->filtered != NULL ? s->filtered[slot] : NULL;
 }
 
-static bool is_discarded(const struct session *s, size_t slot)
+static bool has_answer(const struct session *s, size_t slot, enum filter_answer answer)
 {
 	const struct filter_outcome *o = filtered(s, slot);
 
-	return o != NULL && o->answer == FILTER_DISCARD;
+	return o != NULL && o->answer == answer;
 }
 
 /* take_refusal - of a script, in its own words */
@@ -433,6 +430,9 @@ static void answer_failed(struct session *s, const struct recipient *r)
 		struct verdict v = {0};
 		struct err e;
 
+		if (!r->t.v[i].ours)
+			continue;
+
 		verdict_set(s->store, delivery_result(s->delivery, r->t.v[i].slot, &e),
 			    &v);
 		if (reply.code != 0 && v.smtp >= 500)
@@ -455,30 +455,79 @@ static void answer_retried(struct session *s, const struct recipient *r, uint64_
 	accept_as(s, id_print(first).c, "stored");
 }
 
-static void answer_stored(struct session *s, const struct recipient *r)
+/* What became of a recipient's targets. */
+struct tally {
+	size_t elsewhere, failed, retried, discarded, sent_on;
+	uint64_t first; /* of a retry */
+};
+
+static struct tally count(struct session *s, const struct recipient *r)
 {
-	size_t failed = 0, retried = 0, discarded = 0;
-	uint64_t first = 0;
+	struct tally t = {0};
 
 	for (size_t i = 0; i < r->t.n; i++) {
-		first = delivery_first_id(s->delivery, r->t.v[i].slot);
-		failed += wants_failed(s, &r->t.v[i]);
-		retried += first != 0;
-		discarded += is_discarded(s, r->t.v[i].slot);
+		const struct target *v = &r->t.v[i];
+
+		t.elsewhere += is_elsewhere(s, v);
+		if (!v->ours)
+			continue;
+		t.failed += has_failed(s, v);
+		if (delivery_first_id(s->delivery, v->slot) != 0)
+			t.first = delivery_first_id(s->delivery, v->slot);
+		t.retried += delivery_first_id(s->delivery, v->slot) != 0;
+		t.discarded += has_answer(s, v->slot, FILTER_DISCARD);
+		t.sent_on += has_answer(s, v->slot, FILTER_SENT_ON);
 	}
-	if (failed == r->t.n) {
-		answer_failed(s, r);
-	} else if (failed > 0) {
-		mail_and_answer(s, r, wants_failed);
-	} else if (retried == r->t.n) {
-		answer_retried(s, r, first);
-	} else if (discarded == r->t.n) {
-		s->discarded++;
-		accept_as(s, s->id.c, "accepted");
-	} else {
+	return t;
+}
+
+/* answer_mailed - what is not sent on is kept by those who have it, or refused */
+static void answer_mailed(struct session *s, const struct recipient *r,
+			  const struct tally *t)
+{
+	if (t->elsewhere == 0 || r->held == NULL) {
+		mail_and_answer(s, r, wants_mail);
+	} else if (t->failed > 0) {
+		mail_and_answer(s, r, has_failed);
+	} else if (t->elsewhere < r->t.n) {
 		s->stored++;
 		accept_as(s, s->id.c, "stored");
+	} else {
+		refuse(s, r, r->held->word, &r->held->reply, NULL);
 	}
+}
+
+static void answer_one(struct session *s, const struct recipient *r)
+{
+	struct tally t = count(s, r);
+
+	if (t.failed == r->t.n) {
+		answer_failed(s, r);
+	} else if (t.failed > 0 || t.elsewhere > 0) {
+		answer_mailed(s, r, &t);
+	} else if (t.retried == r->t.n) {
+		answer_retried(s, r, t.first);
+	} else if (t.discarded + t.sent_on < r->t.n) {
+		s->stored++;
+		accept_as(s, s->id.c, "stored");
+	} else if (t.sent_on > 0) {
+		s->mailed++;
+		accept_as(s, s->id.c, "mailed");
+	} else {
+		s->discarded++;
+		accept_as(s, s->id.c, "accepted");
+	}
+}
+
+/* is_settled - what the store does makes no difference to it */
+static bool is_settled(struct session *s, const struct recipient *r)
+{
+	for (size_t i = 0; i < r->t.n; i++)
+		if (!r->t.v[i].ours ||
+		    !delivery_is_left_out(s->delivery, r->t.v[i].slot) ||
+		    has_answer(s, r->t.v[i].slot, FILTER_FILE))
+			return false;
+	return true;
 }
 
 static void answer_each(struct session *s, bool store_failed)
@@ -488,12 +537,10 @@ static void answer_each(struct session *s, bool store_failed)
 	for (size_t i = 0; i < s->n; i++) {
 		const struct recipient *r = &s->rcpt[i];
 
-		if (store_failed)
+		if (store_failed && !is_settled(s, r))
 			refuse(s, r, "store-failed", &failure, NULL);
-		else if (r->t.way == TARGETS_MAIL)
-			mail_and_answer(s, r, wants_all);
 		else
-			answer_stored(s, r);
+			answer_one(s, r);
 	}
 }
 
@@ -508,6 +555,7 @@ static void set_retry_key(struct session *s)
 
 	if (s->retry == NULL || !retry_key(s->retry, &key, &queued_ms))
 		return;
+	s->performer.key = key;
 	queued_ms -= queued_ms > differ_ms ? differ_ms : queued_ms;
 	delivery_set_retry_key(s->delivery, key, queued_ms > oldest ? queued_ms : oldest);
 }
@@ -522,6 +570,10 @@ static void log_filter(struct session *s, const struct target *v,
 			  kv_s("id", s->id.c), kv_s("account", v->account.name.s),
 			  kv_s("script", o->failed_in), kv_u("line", o->failed_at),
 			  kv_s("why", o->failure));
+	if (o->held != NULL)
+		log_event(LOG_LV_WARN, "lmtp.filter.held", kv_s("sid", s->c->sid),
+			  kv_s("id", s->id.c), kv_s("account", v->account.name.s),
+			  kv_str("from", lmtp_sender(s->core)), kv_s("why", o->held));
 	if (o->answer == FILTER_DISCARD)
 		log_event(LOG_LV_INFO, "lmtp.recipient.discarded", kv_s("sid", s->c->sid),
 			  kv_s("id", s->id.c), kv_s("account", v->account.name.s),
@@ -600,8 +652,7 @@ static void apply(struct session *s, size_t slot, const struct filter_outcome *o
 	case FILTER_KEEP:
 		return;
 	case FILTER_FILE:
-		delivery_leave_out(s->delivery, slot, VERDICT_OK, NULL);
-		return;
+	case FILTER_SENT_ON:
 	case FILTER_DISCARD:
 		delivery_leave_out(s->delivery, slot, VERDICT_OK, NULL);
 		return;
@@ -636,7 +687,6 @@ static void filter_one(struct session *s, struct filter *f, const struct err *wh
 		file(s, v, o);
 	}
 	log_filter(s, v, o);
-	apply(s, v->slot, o);
 }
 
 static void filter_each(struct session *s, struct filter *f, const struct err *why)
@@ -644,10 +694,10 @@ static void filter_each(struct session *s, struct filter *f, const struct err *w
 	for (size_t i = 0; i < s->n; i++) {
 		const struct recipient *r = &s->rcpt[i];
 
-		for (size_t k = 0; r->t.way == TARGETS_STORE && k < r->t.n; k++) {
+		for (size_t k = 0; k < r->t.n; k++) {
 			const struct target *v = &r->t.v[k];
 
-			if (s->filtered[v->slot] == NULL &&
+			if (v->ours && s->filtered[v->slot] == NULL &&
 			    filters_want(s->filters, &v->account))
 				filter_one(s, f, why, r, v);
 		}
@@ -658,7 +708,7 @@ static bool wants_filters(const struct session *s)
 {
 	for (size_t i = 0; i < s->n; i++)
 		for (size_t k = 0; k < s->rcpt[i].t.n; k++)
-			if (s->rcpt[i].t.way == TARGETS_STORE &&
+			if (s->rcpt[i].t.v[k].ours &&
 			    filters_want(s->filters, &s->rcpt[i].t.v[k].account))
 				return true;
 	return false;
@@ -696,7 +746,125 @@ static void filter_all(struct session *s, uint64_t size)
 	buf_fini(&room);
 }
 
+/* ---- what goes out because of them ------------------------------------------------------------- */
+
+/* each_filtered - once for each account that scripts have judged */
+static void each_filtered(struct session *s,
+			  void (*each)(struct session *s, const struct target *v,
+				       struct filter_outcome *o))
+{
+	bool *done;
+
+	if (s->filtered == NULL)
+		return;
+	done = xalloc(delivery_recipients(s->delivery) * sizeof *done);
+	for (size_t i = 0; i < s->n; i++)
+		for (size_t k = 0; k < s->rcpt[i].t.n; k++) {
+			const struct target *v = &s->rcpt[i].t.v[k];
+
+			if (!v->ours || s->filtered[v->slot] == NULL || done[v->slot])
+				continue;
+			done[v->slot] = true;
+			each(s, v, s->filtered[v->slot]);
+		}
+	xfree(&done);
+}
+
+/* send_on - before anything is durable: whom a script sends it on for, and who does not keep
+ * it, is put off where that fails, or keeps it where trying again is no use */
+static void send_on(struct session *s, const struct target *v, struct filter_outcome *o)
+{
+	struct err why = {0};
+
+	if (perform_has_redirects(o) &&
+	    perform_redirects(&s->performer, &v->account, o, &why) < 0 &&
+	    o->answer == FILTER_SENT_ON) {
+		o->answer = why.class == ERR_PERM ? FILTER_KEEP : FILTER_LATER;
+		o->why = why;
+	}
+	apply(s, v->slot, o);
+}
+
+/* finish - answers go out, and are remembered, for what has been taken or refused for good */
+static void finish(struct session *s, const struct target *v, struct filter_outcome *o)
+{
+	struct err why;
+	enum verdict_code result = delivery_result(s->delivery, v->slot, &why);
+
+	if ((result == VERDICT_OK && delivery_first_id(s->delivery, v->slot) == 0) ||
+	    o->answer == FILTER_REJECT)
+		perform_rest(&s->performer, &v->account, o);
+}
+
+/* ---- forwardings -------------------------------------------------------------------------------- */
+
+static const struct held looping = {{554, "5.4.6", "forwarding leads in a circle"},
+				    "loop"};
+static const struct held failed_dmarc = {
+	{550, "5.7.1", "Mail that failed DMARC is not forwarded"}, "dmarc"};
+
+static const struct held *held(struct session *s, const struct recipient *r,
+			       const struct header *h)
+{
+	if (onward_has_mark(h, buf_str(&r->address)))
+		return &looping;
+	if (!s->set->outgoing.forward_failed_dmarc &&
+	    onward_failed_dmarc(h, str_of(settings_authserv_id(s->set))))
+		return &failed_dmarc;
+	return NULL;
+}
+
+/* goes_on - not a bounce on its way home, which nobody else would take */
+static bool goes_on(const struct recipient *r)
+{
+	return r->t.way != TARGETS_STORE && !r->t.returns;
+}
+
+static int hold_each(struct session *s, struct err *e)
+{
+	struct arena arena;
+	struct header h;
+	struct buf room;
+	struct str text;
+	int rc;
+
+	buf_init(&room, HEADER_OCTETS);
+	rc = delivery_text(s->delivery, HEADER_OCTETS, &room, &text, e);
+	if (rc == 0) {
+		arena_init(&arena, SIZE_MAX);
+		header_parse(&h, &arena, &text, true);
+		for (size_t i = 0; i < s->n; i++)
+			if (goes_on(&s->rcpt[i]))
+				s->rcpt[i].held = held(s, &s->rcpt[i], &h);
+		arena_fini(&arena);
+	}
+	buf_fini(&room);
+	return rc;
+}
+
+/* hold - forwardings that go no further */
+static int hold(struct session *s, struct err *e)
+{
+	for (size_t i = 0; i < s->n; i++)
+		if (goes_on(&s->rcpt[i]))
+			return hold_each(s, e);
+	return 0;
+}
+
 /* ---- the end of the message -------------------------------------------------------------------- */
+
+static void begin_performer(struct session *s)
+{
+	s->performer = (struct performer){
+		.store = s->store,
+		.submit = s->submit,
+		.delivery = s->delivery,
+		.skip = s->return_path_n,
+		.sender = lmtp_sender(s->core),
+		.sid = s->c->sid,
+		.id = s->id.c,
+	};
+}
 
 /* commit - durable first, for all; a message that is only to be mailed is not
  * stored at all */
@@ -709,15 +877,19 @@ static void commit(struct session *s)
 	};
 	bool failed;
 
+	begin_performer(s);
 	set_retry_key(s);
 	filter_all(s, t.size);
-	failed = delivery_recipients(s->delivery) > 0 &&
-		 delivery_commit(s->delivery, &t, &s->why) < 0;
+	s->performer.until_ms = clock_ms() + MAILING_MS;
+	each_filtered(s, send_on);
+	failed = hold(s, &s->why) < 0 || (delivery_recipients(s->delivery) > 0 &&
+					  delivery_commit(s->delivery, &t, &s->why) < 0);
 	if (failed)
 		log_store_failed(s);
 	s->messages++;
-	s->mail_until_ms = clock_ms() + MAILING_MS;
 	answer_each(s, failed);
+	if (!failed)
+		each_filtered(s, finish);
 	log_message(s, t.size);
 }
 

@@ -8,6 +8,9 @@
  * durable once, then each recipient gets its reply; only then anything is written
  * to the client, so one that hangs up after the dot undoes nothing.
  *
+ * Of a forwarding, accounts here get slots, and the others are mailed the message (targets.h),
+ * unless it goes round or failed DMARC (mail/onward.h).
+ *
  * What a recipient with several targets is told:
  *
  *   250     every target has the message: in the store, or in the MTA's queue,
@@ -22,7 +25,9 @@
  *
  * Filters (filter.h) run when the message is whole and nothing is durable yet, once for each
  * account that has any.  Whom a script discards it for is told 250, and has no slot that
- * holds; whom it refuses it for is told 550 with the script's text.  An account that got
+ * holds; whom it refuses it for is told 550 with the script's text.  What a script sends on goes
+ * out (perform.h) before anything is durable, so that one who does not keep it can still be put
+ * off; answers go out when all is settled.  An account that got
  * the message in an earlier attempt is not filtered again.
  *
  * Who the client is may be told by a proxy (lib/proxy.h): by a header before the greeting,
@@ -30,9 +35,9 @@
  *
  * Logs:  lmtp.message, lmtp.message.refused, lmtp.recipient.refused,
  *        lmtp.recipient.failed, lmtp.store.failed, lmtp.session,
- *        lmtp.filter.failed, lmtp.recipient.discarded.
+ *        lmtp.filter.failed, lmtp.filter.held, lmtp.recipient.discarded.
  * Tests: t/box/test_lmtp.py t/box/test_lmtp_forward.py t/box/test_tls.py
- *        t/box/test_proxy.py t/box/test_filter.py
+ *        t/box/test_proxy.py t/box/test_filter.py t/box/test_outgoing.py
  */
 #ifndef SESSION_H
 #define SESSION_H

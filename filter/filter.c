@@ -4,8 +4,10 @@
 #include "filter/budget.h"
 #include "filter/filter_cache.h"
 #include "lib/conn.h"
+#include "mail/onward.h"
 #include "store/domain.h"
 #include "store/folder.h"
+#include "store/memory.h"
 #include "store/record.h"
 #include "store/script.h"
 #include "store/store.h"
@@ -369,18 +371,12 @@ static bool folder_exists(void *ctx, struct str folder)
 	return false;
 }
 
-void filter_outcome_fini(struct filter_outcome *out)
-{
-	xfree(&out->folders);
-	out->n_folders = 0;
-}
-
 /* ---- all of it ----------------------------------------------------------------------------------- */
 
 /* take_result - whoever wants it kept or filed gets it; who wants it refused as well has failed */
 static void take_result(struct evaluation *v, const struct sieve_result *r)
 {
-	const struct sieve_action *refusal = NULL, *discard = NULL;
+	const struct sieve_action *refusal = NULL, *discard = NULL, *redirect = NULL;
 	bool keep = false;
 
 	for (size_t i = 0; i < r->n; i++) {
@@ -390,7 +386,10 @@ static void take_result(struct evaluation *v, const struct sieve_result *r)
 			refusal = a;
 		else if (a->kind == SIEVE_DISCARD)
 			discard = a;
-		else if (a->kind != SIEVE_FILEINTO || !add_folder(v, a))
+		else if (a->kind == SIEVE_REDIRECT)
+			redirect = a;
+		else if (a->kind != SIEVE_VACATION && a->kind != SIEVE_NOTIFY &&
+			 (a->kind != SIEVE_FILEINTO || !add_folder(v, a)))
 			keep = true;
 	}
 	if (keep) {
@@ -401,10 +400,153 @@ static void take_result(struct evaluation *v, const struct sieve_result *r)
 		v->out->answer = FILTER_REJECT;
 		text_of_reply(refusal->reason, v->out->text);
 		decided_by(v, refusal);
+	} else if (redirect != NULL) {
+		v->out->answer = FILTER_SENT_ON;
+		decided_by(v, redirect);
 	} else if (discard != NULL) {
 		v->out->answer = FILTER_DISCARD;
 		decided_by(v, discard);
 	}
+}
+
+/* ---- what is to be done beside -------------------------------------------------------------------- */
+
+static void own(struct arena *arena, struct str *s)
+{
+	*s = arena_str(arena, *s);
+}
+
+static struct sieve_strings own_list(struct arena *arena, struct sieve_strings list)
+{
+	struct str *copy = arena_alloc(arena, list.n * sizeof *copy);
+
+	for (size_t i = 0; i < list.n; i++)
+		copy[i] = arena_str(arena, list.list[i]);
+	return (struct sieve_strings){copy, list.n};
+}
+
+/* add_todo - a copy that needs neither script nor message */
+static void add_todo(struct filter_outcome *o, const struct sieve_action *from)
+{
+	struct sieve_action *a;
+
+	o->todo = arena_push(&o->arena, o->todo, &o->n_todo, sizeof *o->todo);
+	a = &o->todo[o->n_todo - 1];
+	*a = (struct sieve_action){.kind = from->kind,
+				   .copy = from->copy,
+				   .line = from->line,
+				   .redirect = from->redirect,
+				   .vacation = from->vacation,
+				   .notify = from->notify};
+	own(&o->arena, &a->redirect.address);
+	own(&o->arena, &a->redirect.notify);
+	own(&o->arena, &a->redirect.ret);
+	own(&o->arena, &a->vacation.handle);
+	own(&o->arena, &a->vacation.to);
+	own(&o->arena, &a->vacation.from);
+	own(&o->arena, &a->vacation.subject);
+	own(&o->arena, &a->vacation.reason);
+	own(&o->arena, &a->notify.from);
+	own(&o->arena, &a->notify.message);
+	own(&o->arena, &a->notify.subject);
+	own(&o->arena, &a->notify.body);
+	own(&o->arena, &a->notify.method);
+	a->notify.options = own_list(&o->arena, a->notify.options);
+	a->notify.to = own_list(&o->arena, a->notify.to);
+}
+
+/* raw - an own copy of a field's value */
+static struct str raw(struct filter_outcome *o, const struct header *h, const char *name)
+{
+	const struct field *f = header_find(h, str_of(name), NULL);
+
+	return arena_str(&o->arena,
+			 f != NULL ? field_raw(h->arena, f) : (struct str){"", 0});
+}
+
+/* held - why the message goes no further, or NULL */
+static const char *held(const struct evaluation *v, const struct header *h)
+{
+	const struct settings *set = store_settings(v->f->fs->store);
+
+	if (onward_has_mark(h, str_of(v->a->name.s)))
+		return "loop";
+	if (!set->outgoing.forward_failed_dmarc &&
+	    onward_failed_dmarc(h, str_of(settings_authserv_id(set))))
+		return "dmarc";
+	return NULL;
+}
+
+static bool has_kind(const struct sieve_result *r, enum sieve_action_kind kind)
+{
+	for (size_t i = 0; i < r->n; i++)
+		if (r->actions[i].kind == kind)
+			return true;
+	return false;
+}
+
+static bool is_todo(const struct filter_outcome *o, const struct sieve_action *a)
+{
+	return (a->kind == SIEVE_REDIRECT && o->held == NULL) ||
+	       (a->kind == SIEVE_VACATION && a->vacation.withheld == NULL) ||
+	       a->kind == SIEVE_NOTIFY;
+}
+
+/* look_at_header - only where something goes out because of the message */
+static void look_at_header(struct evaluation *v, const struct sieve_result *r)
+{
+	struct filter_outcome *o = v->out;
+	struct str text = v->f->given.text;
+	struct arena arena;
+	struct header h;
+
+	arena_init(&arena, SIZE_MAX);
+	header_parse(&h, &arena, &text, !v->f->given.plain);
+	if (has_kind(r, SIEVE_REDIRECT))
+		o->held = held(v, &h);
+	if (o->held != NULL && o->answer == FILTER_SENT_ON)
+		o->answer = FILTER_KEEP;
+	o->message_id = raw(o, &h, "Message-ID");
+	o->references = raw(o, &h, "References");
+	arena_fini(&arena);
+}
+
+static void take_todo(struct evaluation *v, const struct sieve_result *r)
+{
+	struct filter_outcome *o = v->out;
+
+	if (has_kind(r, SIEVE_REDIRECT) || has_kind(r, SIEVE_VACATION))
+		look_at_header(v, r);
+	for (size_t i = 0; i < r->n; i++)
+		if (is_todo(o, &r->actions[i]))
+			add_todo(o, &r->actions[i]);
+	for (size_t i = 0; i < r->n_tracks; i++) {
+		o->tracks =
+			arena_push(&o->arena, o->tracks, &o->n_tracks, sizeof *o->tracks);
+		o->tracks[i] = r->tracks[i];
+		own(&o->arena, &o->tracks[i].key);
+	}
+}
+
+void filter_outcome_fini(struct filter_outcome *o)
+{
+	xfree(&o->folders);
+	if (o->arena.max > 0)
+		arena_fini(&o->arena);
+	*o = (struct filter_outcome){0};
+}
+
+/* ---- running them ------------------------------------------------------------------------------------ */
+
+/* seen - what cannot be read is no duplicate: it is kept */
+static bool seen(void *ctx, struct str key)
+{
+	struct evaluation *v = ctx;
+	struct memory_key k = memory_key("duplicate", &key, 1);
+	struct err e;
+	bool has;
+
+	return memory_has(v->f->fs->store, v->a, &k, &has, &e) == 0 && has;
 }
 
 static int64_t zone_s(time_t now)
@@ -450,6 +592,7 @@ static void evaluate(struct evaluation *v, struct str rcpt)
 	struct sieve_host host = {.ctx = v,
 				  .now = now,
 				  .zone_s = (int32_t)zone_s(now),
+				  .seen = seen,
 				  .folder_exists = folder_exists};
 	struct sieve_input in = {.message = message(v->f), .host = &host};
 	struct sieve_result *r;
@@ -464,13 +607,15 @@ static void evaluate(struct evaluation *v, struct str rcpt)
 	/* Where only the site's scripts run, it is not the account's work. */
 	if (v->own != NULL && v->own->script != NULL)
 		budget_spend(v->f->fs->budget, in.envelope.owner, r->steps, clock_ms());
-	if (v->out->answer == FILTER_LATER)
-		; /* it could not know all that it asked for */
-	else if (r->failed)
+	if (v->out->answer == FILTER_LATER) {
+		/* It could not know all that it asked for. */
+	} else if (r->failed) {
 		fail(v, script_name(v, r->failure.script), r->failure.line,
 		     r->failure.text);
-	else
+	} else {
 		take_result(v, r);
+		take_todo(v, r);
+	}
 	sieve_result_free(&r);
 }
 
@@ -481,6 +626,7 @@ void filter_run(struct filter *f, const struct account *a, struct str rcpt,
 	struct evaluation v = {.f = f, .a = a, .out = out};
 
 	*out = (struct filter_outcome){.answer = FILTER_KEEP};
+	arena_init(&out->arena, SIZE_MAX);
 	if (clock_ms() >= f->until_ms) {
 		out->answer = FILTER_LATER;
 		err_set(&out->why, ERR_TEMP, "4.3.2",

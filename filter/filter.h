@@ -21,6 +21,13 @@
  * An account's own script is left out while the account's budget is used up (budget.h): that
  * is a failure like the others.
  *
+ * Nothing is done here.  What is to be done beside keeping the message or not is a list of
+ * actions in the outcome, for channel/perform.h, or for nobody: a filter that is run only to
+ * see what it would say leaves no trace.
+ *
+ * A redirect of a message that was sent on for this account before, or that failed DMARC
+ * (mail/onward.h), is not in the list, and the message is kept.
+ *
  * A script in the settings that has errors ends the start: that is the operator's.
  *
  * Nothing is performed and nothing is written: the milter asks before the message is taken
@@ -36,6 +43,7 @@
 #ifndef FILTER_H
 #define FILTER_H
 
+#include "sieve/sieve.h"
 #include "store/account.h"
 
 struct store;
@@ -75,7 +83,8 @@ enum filter_answer {
 	FILTER_FILE,
 	FILTER_DISCARD,
 	FILTER_REJECT,
-	FILTER_LATER
+	FILTER_LATER,
+	FILTER_SENT_ON, /* it is for others alone: there is a redirect in the list */
 };
 
 struct filter_folder {
@@ -92,7 +101,7 @@ struct filter_outcome {
 	size_t n_folders;
 	char text[FILTER_TEXT + 1]; /* FILTER_REJECT: one line of ASCII, not empty */
 	struct err why;             /* FILTER_LATER */
-	/* FILTER_DISCARD, FILTER_REJECT: which script, and its line. */
+	/* FILTER_DISCARD, FILTER_REJECT, FILTER_SENT_ON: which script, and its line. */
 	char script[FILTER_NAME + 1];
 	uint32_t line;
 	/* A script went wrong, and keeps the message for its part. */
@@ -100,9 +109,20 @@ struct filter_outcome {
 	char failed_in[FILTER_NAME + 1];
 	uint32_t failed_at; /* its line; 0: none of its lines */
 	char failure[240];
+
+	/* To be done: redirect, vacation, notify.  All texts are the outcome's own. */
+	struct arena arena;
+	struct sieve_action *todo;
+	size_t n_todo;
+	struct sieve_track *tracks; /* to be remembered when the rest is done */
+	size_t n_tracks;
+	const char
+		*held; /* why redirects are not in the list: "loop", "dmarc"; or NULL */
+	struct str message_id, references; /* of the message, for an answer */
 };
 
-/* `rcpt` is what stood in RCPT.  Performs nothing: folders are looked for, and not made. */
+/* `rcpt` is what stood in RCPT.  Performs nothing: folders are looked for, and not made.  To be
+ * ended by filter_outcome_fini(). */
 void filter_run(struct filter *f, const struct account *a, struct str rcpt,
 		struct filter_outcome *out);
 void filter_outcome_fini(struct filter_outcome *out);

@@ -492,6 +492,12 @@ bool settings_allow_clear(const struct settings *set, bool loopback)
 	return false;
 }
 
+const char *settings_authserv_id(const struct settings *set)
+{
+	return set->outgoing.authserv_id[0] != '\0' ? set->outgoing.authserv_id
+						    : set->hostname;
+}
+
 void settings_log(const struct settings *set, const char *program)
 {
 	log_open(program, set->log.to == LOG_TO_SYSLOG, (enum log_level)set->log.level);

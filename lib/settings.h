@@ -148,6 +148,9 @@ void settings_free(struct settings **set);
 /* Whether a password may come in clear text over a connection without TLS. */
 bool settings_allow_clear(const struct settings *set, bool loopback);
 
+/* What the MTA calls itself in Authentication-Results. */
+const char *settings_authserv_id(const struct settings *set);
+
 /* Opens the log as the file says, under this program name. */
 void settings_log(const struct settings *set, const char *program);
 

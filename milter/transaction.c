@@ -8,6 +8,7 @@
 #include "store/trace.h"
 
 #include <stdatomic.h>
+#include <stdio.h>
 #include <string.h>
 
 enum {
@@ -232,6 +233,7 @@ void transaction_recipient(struct transaction *t, struct str rcpt,
 		break;
 	case VERDICT_BAD_ADDRESS:
 	case VERDICT_NO_USER:
+	case VERDICT_FORGED:
 	case VERDICT_NOT_RECEIVING:
 	case VERDICT_OVER_QUOTA:
 	case VERDICT_TOO_LARGE:
@@ -349,28 +351,36 @@ static void finish_text(struct transaction *t)
 
 /* ---- the end ------------------------------------------------------------------------------------ */
 
+static void take_refusal(const struct filter_outcome *o, struct transaction_refusal *out)
+{
+	snprintf(out->text, sizeof out->text, "%s", o->text);
+	snprintf(out->script, sizeof out->script, "%s", o->script);
+	out->line = o->line;
+}
+
 /* ask - until somebody does not refuse */
 static enum transaction_end ask(struct transaction *t, struct filter *f,
 				struct transaction_outcome *out)
 {
-	for (size_t i = 0; i < t->n; i++) {
+	enum transaction_end end = TRANSACTION_REFUSED;
+
+	for (size_t i = 0; end == TRANSACTION_REFUSED && i < t->n; i++) {
 		const struct getter *g = &t->getters[i];
 		struct filter_outcome o;
 
 		filter_run(f, &g->account, str_of(g->rcpt), &o);
 		if (o.answer == FILTER_LATER) {
 			out->why = o.why;
-			return TRANSACTION_UNFILTERED;
+			end = TRANSACTION_UNFILTERED;
+		} else if (o.answer != FILTER_REJECT) {
+			end = TRANSACTION_TAKEN;
+		} else if (i == 0) {
+			take_refusal(&o, &out->filter);
+			out->account = g->account.name;
 		}
 		filter_outcome_fini(&o);
-		if (o.answer != FILTER_REJECT)
-			return TRANSACTION_TAKEN;
-		if (i > 0)
-			continue;
-		out->filter = o;
-		out->account = g->account.name;
 	}
-	return TRANSACTION_REFUSED;
+	return end;
 }
 
 static enum transaction_end run_filters(struct transaction *t,

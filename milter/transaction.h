@@ -71,10 +71,17 @@ enum transaction_end {
 	TRANSACTION_UNFILTERED, /* taken, because of `why` */
 };
 
+/* As in struct filter_outcome. */
+struct transaction_refusal {
+	char text[FILTER_TEXT + 1];
+	char script[FILTER_NAME + 1];
+	uint32_t line;
+};
+
 struct transaction_outcome {
 	struct err why;
-	struct name account;          /* REFUSED: the first one, whose text it is */
-	struct filter_outcome filter; /* REFUSED: of that account */
+	struct name account;               /* REFUSED: the first one, whose text it is */
+	struct transaction_refusal filter; /* REFUSED: of that account */
 };
 
 /* At the end, or as soon as no more text is wanted. */

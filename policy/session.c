@@ -5,6 +5,7 @@
 #include "policy/policy.h"
 #include "policy/socketmap.h"
 #include "store/domain.h"
+#include "store/store.h"
 
 /* more - waits for input; false when the connection is over, which needs no word:
  * the MTA asks again on another one */
@@ -114,7 +115,8 @@ static void look_up_domain(struct store *st, const struct conn *c, struct socket
 
 void socketmap_session(struct store *st, struct conn *c)
 {
-	struct socketmap *m = socketmap_new();
+	bool expands = store_settings(st)->outgoing.srs_domain[0] == '\0';
+	struct socketmap *m = socketmap_new(expands);
 	struct str in;
 
 	do {

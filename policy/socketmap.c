@@ -18,6 +18,7 @@ struct socketmap {
 	struct address address;
 	struct buf out;
 	const char *broken;
+	bool expands;
 };
 
 static void ask_verdict(struct socketmap *m);
@@ -39,9 +40,11 @@ static const struct map {
 	/* clang-format on */
 };
 
-struct socketmap *socketmap_new(void)
+struct socketmap *socketmap_new(bool expands)
 {
 	struct socketmap *m = xalloc(sizeof *m);
+
+	m->expands = expands;
 
 	buf_init(&m->text, MAP_NAME_MAX + 1 + SOCKETMAP_KEY_MAX);
 	buf_init(&m->out, SOCKETMAP_REQUEST_MAX + DIGITS_MAX + 2);
@@ -123,7 +126,7 @@ static void answer_targets(struct socketmap *m, const struct verdict *v)
 	const struct forwarding *f = &v->forwarding;
 	struct buf targets;
 
-	if (v->code != VERDICT_FORWARD) {
+	if (v->code != VERDICT_FORWARD || (!m->expands && !v->returns)) {
 		if (v->code == VERDICT_TRY_AGAIN)
 			reply(m, "TEMP", str_of(v->text));
 		else

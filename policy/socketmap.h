@@ -28,6 +28,9 @@
  *                                  out an address that is good
  *   TOO_LARGE                      cannot happen, since a table is not told the
  *                                  size; LMTP refuses such a message
+ * Where senders are rewritten (outgoing.srs_domain) the MTA would send on with the sender as it
+ * is, so that it learns of no FORWARD but an SRS address's way home, and hands the others to the
+ * delivery agent.
  * With the policy protocol or the milter before it, the sender reads the true code.
  * virtual_alias_maps is asked for mail in the queue too, so it says OK for a
  * FORWARD, TEMP for TRY_AGAIN, and NOTFOUND for all the rest.
@@ -60,7 +63,8 @@ enum socketmap_want {
 
 struct socketmap;
 
-struct socketmap *socketmap_new(void);
+/* `expands`: the MTA may send on by itself. */
+struct socketmap *socketmap_new(bool expands);
 void socketmap_free(struct socketmap **m);
 
 /* Takes in at most one request; returns how many octets it used. */

@@ -28,16 +28,17 @@ const struct sieve_site sieve_site_default = {
 
 /* Whoever wants one of these is told when he puts the script, not when mail comes. */
 static const char *const not_at_delivery[] = {
-	"duplicate",        "editheader",   "enotify",
-	"environment",      "extlists",     "fcc",
-	"include",          "redirect-dsn", "redirect-deliverby",
-	"spamtest",         "spamtestplus", "vacation",
-	"vacation-seconds", "virustest",    NULL};
+	"editheader",         "environment", "extlists",     "fcc",       "include",
+	"redirect-deliverby", "spamtest",    "spamtestplus", "virustest", NULL};
 
 const struct sieve_site sieve_site_delivery = {
 	.limits = DEFAULT_LIMITS,
 	.off = not_at_delivery,
-	.no_redirect = true,
+	.vacation_min_s = 86400,
+	.vacation_default_s = 7 * 86400,
+	.vacation_max_s = 90 * 86400,
+	.duplicate_default_s = 7 * 86400,
+	.duplicate_max_s = 90 * 86400,
 };
 
 /* ---- errors ----------------------------------------------------------------------------- */

@@ -66,8 +66,8 @@ struct sieve_site {
 
 /* All that the engine knows. */
 extern const struct sieve_site sieve_site_default;
-/* What is done where mail is delivered: keep, discard, reject, ereject, and every test that
- * needs no more than message and envelope. */
+/* What is done where mail is delivered (doc/SIEVE.md): nothing that needs folders or other
+ * files. */
 extern const struct sieve_site sieve_site_delivery;
 
 /* Names of all extensions that the site has on, parted by blanks: what ManageSieve says. */

@@ -514,6 +514,12 @@ bool delivery_file_into(struct delivery *d, size_t i, const struct account *fold
 	return true;
 }
 
+bool delivery_is_left_out(const struct delivery *d, size_t i)
+{
+	must(i < d->n);
+	return d->rcpt[i].left_out;
+}
+
 /* ---- the commit ------------------------------------------------------------------------ */
 
 int delivery_commit(struct delivery *d, const struct delivery_totals *t, struct err *e)

@@ -70,6 +70,9 @@ void delivery_leave_out(struct delivery *d, size_t i, enum verdict_code result,
  * then speaks of the account and its folders together.  False: the file has no room for it. */
 bool delivery_file_into(struct delivery *d, size_t i, const struct account *folder);
 
+/* Whether it was, with whatever result. */
+bool delivery_is_left_out(const struct delivery *d, size_t i);
+
 /* Makes the message durable and gives it to the recipients.  -1: nobody got it (e
  * says why; for all recipients alike).  0: see delivery_result(). With no
  * recipients it fails a promise. */

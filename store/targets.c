@@ -170,7 +170,9 @@ static void choose(struct walk *w)
 		t->reply = w->worst;
 		t->word = w->worst_word;
 	} else {
-		t->way = ours == t->n ? TARGETS_STORE : TARGETS_MAIL;
+		t->way = ours == t->n ? TARGETS_STORE
+			 : ours > 0   ? TARGETS_BOTH
+				      : TARGETS_MAIL;
 	}
 }
 

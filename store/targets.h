@@ -8,16 +8,17 @@
  *
  * LMTP has one reply for a recipient, however many targets it has, and a reply
  * that is wrong for one of them loses mail or makes the MTA send it again and
- * again to the others.  So a recipient takes one of two ways, as a whole:
+ * again to the others.  So a recipient takes one of three ways:
  *
  *   TARGETS_STORE  all targets are accounts that may receive: slots of the one
  *                  copy.  Should one of them still fail at the end, the
  *                  delivery agent mails the message to that one
  *                  (channel/session.h).
- *   TARGETS_MAIL   otherwise: one run of sendmail(1) for all of them.  The MTA has
+ *   TARGETS_MAIL   none is: one run of sendmail(1) for all of them.  The MTA has
  *                  it for all or for none, and what becomes of each single one,
  *                  also of an account here that is full today, is what its queue
  *                  is for.
+ *   TARGETS_BOTH   some are, which keep a copy; the others are mailed.
  *
  * A recipient of whose targets none may receive is refused (TARGETS_NONE): by
  * the reply of the first that may be tried again, or else of the first.
@@ -42,12 +43,12 @@ struct targets_reply {
 	const char *text; /* one line */
 };
 
-enum targets_way { TARGETS_NONE, TARGETS_STORE, TARGETS_MAIL };
+enum targets_way { TARGETS_NONE, TARGETS_STORE, TARGETS_MAIL, TARGETS_BOTH };
 
 struct target {
 	struct address address;
-	struct account account; /* TARGETS_STORE */
-	bool ours;              /* account is set */
+	struct account account; /* of one that is ours */
+	bool ours;              /* an account here that may receive */
 	size_t slot;            /* for the caller */
 };
 

@@ -5,51 +5,22 @@ The rule that is shown here stands in store/targets.h and channel/session.h: 250
 every target has the message, 4xx or 5xx when none has.
 """
 
-import json
-import sys
+import time
+from email.utils import formatdate
 
 import pytest
 
 from lib.mail import HARD_BODY, Lmtp, message
+from lib.outbox import Outbox, rcpts
 from lib.site import Site
 from lib.wire import DEADLINE
-
-SENDMAIL = """#!{python}
-# Writes down what it was given; the file `status` next to it says how it ends.
-import json, os, sys
-where = os.path.dirname(os.path.abspath(__file__))
-body = sys.stdin.buffer.read()
-with open(os.path.join(where, "mailed"), "a") as f:
-    f.write(json.dumps({{"args": sys.argv[1:], "body": body.decode("latin-1")}}) + "\\n")
-status = open(os.path.join(where, "status")).read()
-if status != "0":
-    print("not today", file=sys.stderr)
-sys.exit(int(status))
-"""
-
-
-class Mta:
-    def __init__(self, where):
-        self.program, self.status = where / "sendmail", where / "status"
-        self.mailed_file = where / "mailed"
-        self.program.write_text(SENDMAIL.format(python=sys.executable))
-        self.program.chmod(0o755)
-        self.will(0)
-
-    def will(self, status):
-        self.status.write_text(str(status))
-        self.mailed_file.write_text("")
-
-    def mailed(self):
-        return [json.loads(line) for line in self.mailed_file.read_text().splitlines()]
-
 
 @pytest.fixture(scope="module")
 def forwarder():
     s = Site("forward", domains=("example.org",), pop3=None, policy=None, socketmap=None,
              milter=None)
     try:
-        s.mta = Mta(s.dir)
+        s.mta = Outbox(s.dir)
         s.conf["sendmail"] = s.mta.program
         s.init()
         s.ctl("domain", "add", "example.net", "--alias", "example.org")
@@ -101,16 +72,18 @@ def deliver(forwarder):
     return deliver
 
 
+def queued(qid):
+    """The line that makes the same message known again."""
+    return (f"Received: from somewhere (unknown [192.0.2.1])\r\n"
+            f"\tby client.example.com (Postfix) with ESMTP id {qid}; "
+            f"{formatdate(time.time())}\r\n").encode()
+
+
 def holders(path):
     with open(path, "rb") as f:
         header = f.read().partition(b"\n\n")[0].decode()
     return [line.split(" ")[2].partition("@")[0] for line in header.split("\n")
             if line.startswith("rcpt + ")]
-
-
-def rcpts(run):
-    args = run["args"]
-    return args[args.index("--") + 1:]
 
 
 @pytest.mark.parametrize("name, holds", [
@@ -144,7 +117,8 @@ def test_what_is_mailed_is_the_message(deliver, mta):
     (run,) = mta.mailed()
     assert run["args"][2] == "<>"
     received, _, rest = run["body"].partition("\nFrom: ")
-    assert received.startswith("Received: from client.example.com (")
+    assert received.startswith("X-Popstore-Loop: far@example.org\n"
+                               "Received: from client.example.com (")
     assert ("From: " + rest).encode("latin-1") == content.replace(b"\r\n", b"\n")
 
 
@@ -156,19 +130,58 @@ def test_a_large_message_is_mailed_whole(deliver, mta):
         content.replace(b"\r\n", b"\n"))
 
 
-def test_one_target_elsewhere_sends_all_to_the_mta(deliver, mta):
+def test_an_account_among_the_targets_keeps_a_copy(deliver, mta):
     answers, stored = deliver("both@example.org")
     assert answers[0].endswith(" mailed")
-    assert stored == []
-    assert [rcpts(r) for r in mta.mailed()] == \
-        [["alice@example.org", "x@far.example", "y@far.example"]]
+    assert stored == [["alice"]]
+    assert [rcpts(r) for r in mta.mailed()] == [["x@far.example", "y@far.example"]]
+
+
+def test_the_copy_is_there_once_however_often_the_rest_fails(forwarder, deliver, mta):
+    content = queued("4bForward") + message()
+    mta.will(75)
+    for stored in ([["alice"]], [[]], [[]]):
+        answers, files = deliver("both@example.org", content=content)
+        assert answers[0].startswith("451 4.3.0 ")
+        assert [f for f in files if f] == [f for f in stored if f]
+    mta.will(0)
+    assert deliver("both@example.org", content=content)[0][0].endswith(" mailed")
+
+
+def test_what_goes_round_is_not_sent_again(deliver, mta):
+    deliver("far@example.org")
+    (run,) = mta.mailed()
+    mta.will(0)
+    again = run["body"].replace("\n", "\r\n").encode("latin-1")
+    answers, _ = deliver("far@example.org", "both@example.org", content=again)
+    assert answers[0] == "554 5.4.6 forwarding leads in a circle"
+    assert answers[1].endswith(" mailed")
+    (run,) = mta.mailed()
+    again = run["body"].replace("\n", "\r\n").encode("latin-1")
+    mta.will(0)
+    answers, stored = deliver("BOTH@example.org", content=again)
+    assert answers[0].endswith(" stored") and stored == [["alice"]]
+    assert mta.mailed() == []
+
+
+def test_mail_that_failed_dmarc_is_not_forwarded(forwarder, deliver, mta):
+    """Unless the operator wants it (test_outgoing.py)."""
+    bad = b"Authentication-Results: mx.example.org; dmarc=fail\r\n" + message()
+    answers, stored = deliver("far@example.org", "both@example.org", "alice@example.org",
+                              content=bad)
+    assert answers[0] == "550 5.7.1 Mail that failed DMARC is not forwarded"
+    assert [a.split()[-1] for a in answers[1:]] == ["stored", "stored"]
+    assert stored == [["alice"]]
+    assert mta.mailed() == []
+    good = bad.replace(b"fail", b"pass")
+    assert deliver("far@example.org", content=good)[0][0].endswith(" mailed")
 
 
 def test_a_target_that_is_gone_is_for_the_mta_to_bounce(deliver, mta):
     answers, stored = deliver("gone@example.org")
     assert answers[0].endswith(" mailed")
-    assert stored == []
-    assert [rcpts(r) for r in mta.mailed()] == [["alice@example.org", "nobody@example.org"]]
+    assert stored == [["alice"]]
+    assert [rcpts(r) for r in mta.mailed()] == [["nobody@example.org"]]
 
 
 def test_nobody_there_is_said_at_rcpt(deliver, mta):

@@ -49,7 +49,7 @@ static void check_netstring(struct str s)
 
 static void run(struct str in, size_t step, struct buf *out)
 {
-	struct socketmap *m = socketmap_new();
+	struct socketmap *m = socketmap_new(true);
 
 	while (in.n > 0 && socketmap_want(m) == SOCKETMAP_WANT_INPUT) {
 		size_t used =

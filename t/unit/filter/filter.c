@@ -9,7 +9,9 @@
 
 #include <cmocka.h>
 
+#include "lib/conn.h"
 #include "store/folder.h"
+#include "store/memory.h"
 #include "store/script.h"
 #include "t/unit/store/scratch.h"
 
@@ -69,10 +71,12 @@ static void set_script(struct fixture *x, const char *text)
 	scratch_ok(account_find(x->s.store, &x->a.name, &x->a, &found, &e_));
 }
 
-static struct filter_outcome run(struct fixture *x)
+static struct filter_outcome run_on(struct fixture *x, const char *text)
 {
-	struct filter_message m = {.text = str_of(letter),
-				   .size = sizeof letter - 1 - 4,
+	/* In memory of its own, which is gone when the outcome is looked at. */
+	char *copy = xstrdup(text);
+	struct filter_message m = {.text = str_of(copy),
+				   .size = strlen(text) - 4,
 				   .sender = STR("sender@example.com")};
 	struct filter_outcome out;
 	struct err e;
@@ -82,7 +86,14 @@ static struct filter_outcome run(struct fixture *x)
 	filter_set_message(f, &m);
 	filter_run(f, &x->a, STR("alice+detail@example.org"), &out);
 	filter_end(&f);
+	memset(copy, 'x', strlen(text));
+	xfree(&copy);
 	return out;
+}
+
+static struct filter_outcome run(struct fixture *x)
+{
+	return run_on(x, letter);
 }
 
 /* ---- an account's own script ------------------------------------------------------------ */
@@ -463,6 +474,116 @@ static void without_time_nobody_is_judged(void **state)
 	filter_end(&f);
 }
 
+/* ---- what is to be done beside ------------------------------------------------------------- */
+
+/* about - what is to be done, a line each */
+static const char *about(const struct filter_outcome *o)
+{
+	static char text[1000];
+	struct buf out;
+
+	buf_init(&out, sizeof text - 1);
+	for (size_t i = 0; i < o->n_todo; i++) {
+		const struct sieve_action *a = &o->todo[i];
+
+		buf_printf(&out, "%s%s", i > 0 ? " " : "", sieve_action_name(a->kind));
+		if (a->kind == SIEVE_REDIRECT)
+			buf_printf(&out, ":%s:" STR_FMT, a->redirect.address.p,
+				   STR_ARG(a->redirect.notify));
+		if (a->kind == SIEVE_VACATION)
+			buf_printf(&out, ":" STR_FMT ":" STR_FMT ":%u",
+				   STR_ARG(a->vacation.to), STR_ARG(a->vacation.subject),
+				   a->vacation.seconds);
+		if (a->kind == SIEVE_NOTIFY)
+			buf_printf(&out, ":%s", a->notify.to.list[0].p);
+	}
+	snprintf(text, sizeof text, "%s", buf_cstr(&out));
+	buf_fini(&out);
+	return text;
+}
+
+#define TO_ALICE \
+	"To: alice@example.org\r\nMessage-ID: <1@x>\r\nReferences: <a@x>\r\n <b@x>\r\n"
+#define LETTER TO_ALICE "Subject: hi\r\n\r\nbody\r\n.\r\n"
+#define MARKED "X-Popstore-Loop: Alice@Example.org\r\n"
+#define DMARC  "Authentication-Results: mx.example.org; dmarc=fail\r\n"
+
+static void what_is_to_be_done_is_a_list(void **state)
+{
+	struct fixture *x = *state;
+	static const struct {
+		const char *script, *letter;
+		enum filter_answer answer;
+		const char *todo, *held;
+	} rows[] = {
+		/* clang-format off */
+		{"redirect \"a@far.example\";", LETTER, FILTER_SENT_ON, "redirect:a@far.example:", NULL},
+		{"redirect \"a@far.example\"; keep;", LETTER, FILTER_KEEP, "redirect:a@far.example:", NULL},
+		{"require \"copy\"; redirect :copy \"a@far.example\";", LETTER, FILTER_KEEP, "redirect:a@far.example:", NULL},
+		{"redirect \"a@far.example\"; discard;", LETTER, FILTER_SENT_ON, "redirect:a@far.example:", NULL},
+		{"require \"redirect-dsn\"; redirect :notify \"never\" \"a@far.example\";", LETTER, FILTER_SENT_ON, "redirect:a@far.example:never", NULL},
+		{"redirect \"a@far.example\"; redirect \"b@far.example\";", LETTER, FILTER_SENT_ON, "redirect:a@far.example: redirect:b@far.example:", NULL},
+		{"require \"ihave\"; redirect \"a@far.example\"; error \"x\";", LETTER, FILTER_KEEP, "", NULL},
+		{"redirect \"a@far.example\";", MARKED LETTER, FILTER_KEEP, "", "loop"},
+		{"redirect \"a@far.example\";", DMARC LETTER, FILTER_KEEP, "", "dmarc"},
+		{"redirect \"a@far.example\"; discard;", DMARC LETTER, FILTER_KEEP, "", "dmarc"},
+		{"require \"vacation\"; vacation \"x\";", LETTER, FILTER_KEEP, "vacation:sender@example.com:Auto: hi:604800", NULL},
+		{"require \"vacation\"; vacation :days 1 \"x\"; discard;", LETTER, FILTER_DISCARD, "vacation:sender@example.com:Auto: hi:86400", NULL},
+		{"require \"vacation-seconds\"; vacation :seconds 5 \"x\";", MARKED DMARC LETTER, FILTER_KEEP, "vacation:sender@example.com:Auto: hi:5", NULL},
+		{"require \"vacation\"; vacation \"x\";", "Precedence: bulk\r\n" LETTER, FILTER_KEEP, "", NULL},
+		{"require \"enotify\"; notify \"mailto:a@far.example\"; discard;", LETTER, FILTER_DISCARD, "notify:a@far.example", NULL},
+		{"require [\"enotify\", \"reject\"]; notify \"mailto:a@far.example\"; reject \"no\";", LETTER, FILTER_REJECT, "notify:a@far.example", NULL},
+		/* clang-format on */
+	};
+
+	store_close(&x->s.store);
+	scratch_configure(&x->s, "", "hostname = \"mx.example.org\"");
+	scratch_ok(store_open(x->s.set, &x->s.store, &e_));
+	open_filters(x);
+	for (size_t i = 0; i < countof(rows); i++) {
+		struct filter_outcome o;
+
+		set_script(x, rows[i].script);
+		o = run_on(x, rows[i].letter);
+		if (o.answer != rows[i].answer || strcmp(about(&o), rows[i].todo) != 0)
+			fail_msg("%s: %d, %s; %s", rows[i].script, o.answer, about(&o),
+				 o.failure);
+		if (rows[i].held != NULL)
+			assert_string_equal(o.held, rows[i].held);
+		else
+			assert_null(o.held);
+		if (o.n_todo > 0 && o.todo[0].kind == SIEVE_VACATION) {
+			assert_true(str_eq(o.message_id, STR("<1@x>")));
+			assert_true(str_eq(o.references, STR("<a@x> <b@x>")));
+		}
+		filter_outcome_fini(&o);
+	}
+}
+
+/* A filter that is run leaves no trace: who performs remembers. */
+static void duplicates_are_those_that_are_remembered(void **state)
+{
+	struct fixture *x = *state;
+	struct memory_entry entry = {.until_ms = clock_unix_ms() + 60000};
+	struct filter_outcome o;
+
+	open_filters(x);
+	set_script(x, "require \"duplicate\"; if duplicate { discard; }");
+	for (int i = 0; i < 2; i++) {
+		o = run_on(x, LETTER);
+		assert_int_equal(o.answer, FILTER_KEEP);
+		assert_int_equal(o.n_tracks, 1);
+		assert_int_equal(o.tracks[0].seconds, 7 * 86400);
+		entry.key = memory_key("duplicate", &o.tracks[0].key, 1);
+		filter_outcome_fini(&o);
+	}
+	scratch_ok(memory_put(x->s.store, &x->a, &entry, 1, NULL, &e_));
+	o = run_on(x, LETTER);
+	assert_int_equal(o.answer, FILTER_DISCARD);
+	assert_int_equal(o.n_tracks, 0);
+	filter_outcome_fini(&o);
+}
+
 /* ---- the site's ------------------------------------------------------------------------------ */
 
 static void file(struct fixture *x, const char *name, const char *text)
@@ -615,6 +736,8 @@ int main(void)
 		T(what_is_no_file_of_ours_is_not_read),
 		T(a_turn_is_waited_for),
 		T(without_time_nobody_is_judged),
+		T(what_is_to_be_done_is_a_list),
+		T(duplicates_are_those_that_are_remembered),
 		T(nothing_is_wanted_of_nobody),
 		T(the_site_comes_before_and_after),
 		T(who_makes_much_work_is_kept_unfiltered),

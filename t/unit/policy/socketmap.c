@@ -164,7 +164,7 @@ static void frame(struct buf *b, struct str request)
 
 static void run_case(size_t i, size_t step)
 {
-	struct socketmap *m = socketmap_new();
+	struct socketmap *m = socketmap_new(true);
 	struct buf in, out;
 
 	printf("# %s, %zu octets at a time\n", cases[i].name, step);
@@ -201,7 +201,7 @@ static void a_long_key_is_read_over(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < countof(lengths); i++) {
-		struct socketmap *m = socketmap_new();
+		struct socketmap *m = socketmap_new(true);
 		struct buf key, in, out;
 
 		buf_init(&key, SOCKETMAP_REQUEST_MAX);
@@ -226,7 +226,7 @@ static void the_longest_forwarding_fits(void **state)
 {
 	struct address *many = calloc(FORWARDING_TARGETS, sizeof *many);
 	struct verdict v = {.code = VERDICT_FORWARD, .name = {"fwd@d"}};
-	struct socketmap *m = socketmap_new();
+	struct socketmap *m = socketmap_new(true);
 
 	(void)state;
 	assert_non_null(many);
@@ -247,7 +247,7 @@ static void the_longest_forwarding_fits(void **state)
 
 static void it_is_idle_between_requests_only(void **state)
 {
-	struct socketmap *m = socketmap_new();
+	struct socketmap *m = socketmap_new(true);
 
 	(void)state;
 	assert_true(socketmap_idle(m));

@@ -132,10 +132,10 @@ static const struct {
 	{"list+x@example.net",       TARGETS_STORE, 250, "2.1.5", 2, "alice@example.org"},
 	{"twice@example.org",        TARGETS_STORE, 250, "2.1.5", 2, "alice@example.org"},
 	{"far@example.org",          TARGETS_MAIL,  250, "2.1.5", 1, "x@far.example"},
-	{"both@example.org",         TARGETS_MAIL,  250, "2.1.5", 3, "alice@example.org"},
+	{"both@example.org",         TARGETS_BOTH,  250, "2.1.5", 3, "alice@example.org"},
 	/* The MTA tells the sender of carol, and tries full again. */
-	{"partly@example.org",       TARGETS_MAIL,  250, "2.1.5", 2, "alice@example.org"},
-	{"half@example.org",         TARGETS_MAIL,  250, "2.1.5", 2, "alice@example.org"},
+	{"partly@example.org",       TARGETS_BOTH,  250, "2.1.5", 2, "alice@example.org"},
+	{"half@example.org",         TARGETS_BOTH,  250, "2.1.5", 2, "alice@example.org"},
 	{"dead@example.org",         TARGETS_NONE,  550, "5.1.1", 2, NULL},
 	{"later@example.org",        TARGETS_NONE,  452, "4.2.2", 2, NULL},
 	{"c1@example.org",           TARGETS_NONE,  554, "5.4.6", 0, NULL},
