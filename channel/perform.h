@@ -17,7 +17,7 @@
  *
  * Logs:    lmtp.filter.sent, lmtp.filter.unsent, lmtp.memory.failed.
  * Threads: one owner.
- * Tests:   t/box/test_outgoing.py
+ * Tests:   t/box/test_outgoing.py  t/box/test_mta_outgoing.py
  */
 #ifndef PERFORM_H
 #define PERFORM_H

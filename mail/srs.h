@@ -20,7 +20,7 @@
  * Limits:  SRS_SECRETS of SRS_SECRET_MIN to SRS_SECRET_MAX octets; an address that becomes
  *          longer than mail/address.h knows is not rewritten.
  * Threads: any.
- * Tests:   t/unit/mail/srs.c  t/fuzz/srs.c
+ * Tests:   t/unit/mail/srs.c  t/fuzz/srs.c  t/box/test_srs.py
  */
 #ifndef SRS_H
 #define SRS_H

@@ -8,7 +8,7 @@
  * Owns:    in struct store, the secrets: read at first use, which for who gives up its files
  *          has to be before that.
  * Threads: any.
- * Tests:   t/unit/store/sender.c
+ * Tests:   t/unit/store/sender.c  t/box/test_srs.py
  */
 #ifndef SENDER_H
 #define SENDER_H

@@ -12,15 +12,8 @@ import pytest
 
 from lib import place
 from lib.mail import HARD_BODY, Pop3, deliver, fetch_all, message, split_trace
-from lib.mta import Postfix, Sendmail
+from lib.mta import KINDS, Postfix
 from lib.site import Site
-
-KINDS = {
-    "postfix-policy": lambda site: Postfix(site, "policy"),
-    "postfix-milter": lambda site: Postfix(site, "milter"),
-    "postfix-socketmap": lambda site: Postfix(site, "socketmap"),
-    "sendmail-milter": Sendmail,
-}
 
 _subjects = itertools.count(1)
 

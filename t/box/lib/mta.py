@@ -239,7 +239,7 @@ SUBMIT = """#!{python}
 # -i -f SENDER -- RCPT...
 import smtplib, sys
 host, port = "{address}".rsplit(":", 1)
-sender, recipients = sys.argv[3].strip("<>"), sys.argv[5:]
+sender, recipients = sys.argv[3].strip("<>"), sys.argv[sys.argv.index("--") + 1:]
 message = sys.stdin.buffer.read().replace(b"\\n", b"\\r\\n")
 with smtplib.SMTP(host, int(port)) as smtp:
     smtp.sendmail(sender, recipients, message, ["BODY=8BITMIME"])
@@ -380,3 +380,12 @@ ESASL_CONF_PATH={self.dir / "sasl"}
 
     def warnings(self):
         return []
+
+
+# How an MTA can ask popstore, and which.
+KINDS = {
+    "postfix-policy": lambda site, **kw: Postfix(site, "policy", **kw),
+    "postfix-milter": lambda site, **kw: Postfix(site, "milter", **kw),
+    "postfix-socketmap": lambda site, **kw: Postfix(site, "socketmap", **kw),
+    "sendmail-milter": Sendmail,
+}

@@ -144,8 +144,9 @@ DOT = re.compile(rb"\r\nDATA\r\n(?:.*\r\n)?\.\r\n", re.DOTALL)
 
 
 class Outside(_Listener):
-    """The rest of the Internet: an SMTP server that takes everything.  Not at 127.0.0.1,
-    for an MTA that listens there takes that for itself."""
+    """The rest of the Internet: an SMTP server that takes everything, but for recipients
+    that begin with "refused".  Not at 127.0.0.1, for an MTA that listens there takes that
+    for itself."""
 
     host = "127.0.0.6"
 
@@ -166,6 +167,8 @@ class Outside(_Listener):
                     answer = b"250-outside\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n250 SIZE\r\n"
                 elif verb.startswith(b"MAIL"):
                     sender, rcpts = _path(line), []
+                elif verb.startswith(b"RCPT") and _path(line).startswith("refused"):
+                    answer = b"550 5.1.1 nobody of that name\r\n"
                 elif verb.startswith(b"RCPT"):
                     rcpts.append(_path(line))
                 elif verb.startswith(b"DATA"):
