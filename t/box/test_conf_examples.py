@@ -69,6 +69,7 @@ def example_site(request):
             (site.dir / disk).mkdir()
         for name in ("mail", "pop3", "clients"):
             certificate.make(site.dir, name)
+        (site.dir / "srs-secrets").write_text("a secret of this site\n")
         site.text = site.text.replace('to = "syslog"', 'to = "stderr"')
     yield site
     site.end()
@@ -117,7 +118,8 @@ def test_full_conf_lists_every_setting_with_its_default(example_site):
     site.write_conf()
     defaults = settings_of(site.ctl("settings"))
     differs = {k for k in in_effect if in_effect[k] != defaults[k]}
-    ours = {"hostname", "store.volumes", "tls.certificate", "tls.key", "tls.client_ca"}
+    ours = {"hostname", "store.volumes", "tls.certificate", "tls.key", "tls.client_ca",
+            "outgoing.srs_domain", "outgoing.srs_secrets"}
     ours |= {k for k in in_effect if k.endswith((".listen", "_networks"))} | {"pop3.tls_listen"}
     assert differs == ours, "full.conf shows a value that is not the default"
 
