@@ -23,7 +23,7 @@ struct memory {
 struct memory_key memory_key(const char *what, const struct str *parts, size_t n)
 {
 	unsigned char sum[EVP_MAX_MD_SIZE];
-	struct memory_key key;
+	struct memory_key key = {""};
 	EVP_MD_CTX *c;
 
 	openssl_begin();
@@ -86,7 +86,7 @@ static int parse(struct str text, const struct account *a, struct memory *m,
 		 struct err *e)
 {
 	struct place place = place_of(a);
-	uint64_t uid;
+	uint64_t uid = 0;
 	struct buf b;
 	bool ok;
 
