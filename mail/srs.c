@@ -171,6 +171,43 @@ static bool second_parse(struct str rest, struct second *out)
 	return true;
 }
 
+/* take - what was signed was an address once; nothing else leaves here */
+static enum srs_result take(struct str local, struct str domain, struct address *out)
+{
+	struct address a = {0};
+	struct buf text;
+	bool ok = local.n <= ADDRESS_LOCAL_MAX && domain.n <= ADDRESS_DOMAIN_MAX;
+
+	*out = a;
+	if (!ok)
+		return SRS_FORGED;
+	memcpy(a.local, local.p, local.n);
+	memcpy(a.domain, domain.p, domain.n);
+	/* With quotes, so that no local part reads as something else. */
+	buf_init(&text, 2 * ADDRESS_MAX);
+	address_print(&text, &a);
+	ok = !buf_over(&text) && address_parse(buf_str(&text), true, out) == ADDRESS_OK &&
+	     out->domain[0] != '\0';
+	buf_fini(&text);
+	if (!ok)
+		*out = (struct address){0};
+	return ok ? SRS_OK : SRS_FORGED;
+}
+
+/* second_home - the first form of it, at the host that made that */
+static enum srs_result second_home(const struct second *x, struct address *out)
+{
+	struct buf local;
+	enum srs_result r;
+
+	buf_init(&local, ADDRESS_LOCAL_MAX);
+	buf_put(&local, STR("SRS0"));
+	buf_put(&local, x->user);
+	r = take(buf_str(&local), x->host, out);
+	buf_fini(&local);
+	return r;
+}
+
 /* ---- forward ------------------------------------------------------------------------------------ */
 
 static void put_second(const struct srs *s, struct str host, struct str user,
@@ -207,7 +244,8 @@ bool srs_forward(const struct srs *s, const struct address *sender, int64_t unix
 	buf_init(&local, ADDRESS_LOCAL_MAX);
 	if (has_tag(from, "SRS0", &rest) && rest.n > 1)
 		put_second(s, str_of(sender->domain), rest, &local);
-	else if (has_tag(from, "SRS1", &rest) && second_parse(rest, &second))
+	else if (has_tag(from, "SRS1", &rest) && second_parse(rest, &second) &&
+		 second_home(&second, out) == SRS_OK)
 		put_second(s, second.host, second.user, &local);
 	else
 		put_first(s, sender, unix_s, &local);
@@ -246,25 +284,6 @@ static bool is_fresh(const struct srs *s, struct str stamp, int64_t unix_s)
 	return age >= 0 && age <= (int64_t)s->days + 1;
 }
 
-/* take - what was signed was an address once; nothing else leaves here */
-static enum srs_result take(struct str local, struct str domain, struct address *out)
-{
-	struct buf text;
-	bool ok;
-
-	buf_init(&text, ADDRESS_MAX);
-	buf_put(&text, local);
-	buf_putc(&text, '@');
-	buf_put(&text, domain);
-	ok = !buf_over(&text) &&
-	     address_parse_plain(buf_str(&text), true, out) == ADDRESS_OK &&
-	     out->domain[0] != '\0';
-	buf_fini(&text);
-	if (!ok)
-		*out = (struct address){0};
-	return ok ? SRS_OK : SRS_FORGED;
-}
-
 static enum srs_result reverse_first(const struct srs *s, struct str rest, int64_t unix_s,
 				     struct address *out)
 {
@@ -287,8 +306,6 @@ static enum srs_result reverse_second(const struct srs *s, struct str rest,
 {
 	struct second second;
 	struct str parts[2];
-	struct buf local;
-	enum srs_result r;
 
 	if (!second_parse(rest, &second))
 		return SRS_FORGED;
@@ -296,12 +313,7 @@ static enum srs_result reverse_second(const struct srs *s, struct str rest,
 	parts[1] = second.user;
 	if (!is_ours(s, second.hash, parts, countof(parts)))
 		return SRS_FORGED;
-	buf_init(&local, ADDRESS_LOCAL_MAX);
-	buf_put(&local, STR("SRS0"));
-	buf_put(&local, second.user);
-	r = take(buf_str(&local), second.host, out);
-	buf_fini(&local);
-	return r;
+	return second_home(&second, out);
 }
 
 enum srs_result srs_reverse(const struct srs *s, const struct address *a, int64_t unix_s,

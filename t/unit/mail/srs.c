@@ -162,13 +162,16 @@ static void secrets_rotate(void **state UNUSED)
 
 static void odd_senders_come_home(void **state UNUSED)
 {
-	static const char *const senders[] = {"\"a b@c\"@far.example",
-					      "a=b=c@far.example",
-					      "SRS2=a@far.example",
-					      "SRS1=odd@far.example",
-					      "SRS0=@far.example",
-					      "x@[192.0.2.1]",
-					      "gr\xc3\xbc\xc3\x9f@far.example"};
+	static const char *const senders[] = {
+		"\"a b@c\"@far.example",
+		"a=b=c@far.example",
+		"SRS2=a@far.example",
+		"SRS1=odd@far.example",
+		"\"@y:\"@far.example",
+		"SRS1=aaaaaaaa=first!.example==bbb@far.example",
+		"SRS0=@far.example",
+		"x@[192.0.2.1]",
+		"gr\xc3\xbc\xc3\x9f@far.example"};
 	struct srs *s = make(FILE_TEXT);
 
 	for (size_t i = 0; i < countof(senders); i++) {
