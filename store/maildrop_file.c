@@ -31,24 +31,8 @@ int maildrop_file_lock(struct store *s, const struct account *a, enum storage_mo
 		       struct storage_file **out, struct err *e)
 {
 	struct place place = maildrop_place(a);
-	bool gone = true, found;
 
-	*out = NULL;
-	/* Whoever replaces or removes the file does it under its lock; whoever waited
-	 * for that lock holds a file without a name then. */
-	while (gone) {
-		if (storage_file_open(s->root, place.path, mode, out, &found, e) < 0)
-			return -1;
-		if (!found)
-			return 0;
-		if (storage_file_lock(*out, &gone, e) < 0) {
-			storage_file_close(out);
-			return -1;
-		}
-		if (gone)
-			storage_file_close(out);
-	}
-	return 0;
+	return storage_file_open_locked(s->root, place.path, mode, out, e);
 }
 
 int maildrop_file_read(struct storage_file *f, const struct account *a, struct buf *text,
@@ -183,15 +167,19 @@ int maildrop_file_prepare(struct store *s, struct storage_file *f,
 /* ---- one line from the delivery side ---------------------------------------------- */
 
 /* judge_quota - which holds for an account and its folders together.  Who delivers to another
- * of them at the same time may not be seen: the quota may be passed by that one message. */
+ * of them at the same time may not be seen: the quota may be passed by that one message.  What
+ * is too large only because there are several copies is not larger than the mailbox. */
 static int judge_quota(struct store *s, const struct account *a, uint64_t used,
-		       uint64_t size, int *verdict, struct err *e)
+		       const struct maildrop_add *add, int *verdict, struct err *e)
 {
 	uint64_t beside = 0;
 
 	if (a->quota != QUOTA_NONE && folder_octets_beside(s, a, &beside, e) < 0)
 		return -1;
-	*verdict = (int)verdict_quota(a, used + beside, size);
+	*verdict = (int)verdict_quota(a, used + beside, add->size + add->more);
+	if (*verdict == VERDICT_TOO_LARGE &&
+	    verdict_quota(a, 0, add->size) != VERDICT_TOO_LARGE)
+		*verdict = VERDICT_OVER_QUOTA;
 	return 0;
 }
 
@@ -204,8 +192,7 @@ static int is_wanted(struct store *s, struct storage_file *f, const struct accou
 	    maildrop_find_key(f, a, tail, add->key, add->since_ms, &answer->first, e) < 0)
 		return -1;
 	if (add->check_quota && answer->first == 0 &&
-	    judge_quota(s, a, tail->last.octets, add->size + add->more, &answer->verdict,
-			e) < 0)
+	    judge_quota(s, a, tail->last.octets, add, &answer->verdict, e) < 0)
 		return -1;
 	*wanted = answer->first == 0 && answer->verdict == VERDICT_OK;
 	return 0;

@@ -145,25 +145,43 @@ static int write_memory(struct store *s, const struct account *a, const struct m
 	return rc;
 }
 
-/* lock - of the file itself, which is replaced under it: who waited looks again */
+/* lock - of the file itself, which is replaced under it; NULL: the account's directory is gone */
 static int lock(struct store *s, const struct account *a, struct storage_file **out,
 		struct err *e)
 {
 	struct place place = place_of(a);
-	bool gone = true, found;
 
-	while (gone) {
-		if (storage_file_open(store_root(s), place.path, STORAGE_APPEND, out,
-				      &found, e) < 0)
-			return -1;
-		if (storage_file_lock(*out, &gone, e) < 0) {
-			storage_file_close(out);
-			return -1;
-		}
-		if (gone)
-			storage_file_close(out);
-	}
-	return 0;
+	return storage_file_open_locked(store_root(s), place.path, STORAGE_APPEND, out,
+					e);
+}
+
+static int is_gone(const struct account *a, struct err *e)
+{
+	return err_set(e, ERR_PERM, "5.1.1", "account %s is gone", a->name.s);
+}
+
+static int check_same(struct store *s, const struct account *a, struct err *e)
+{
+	struct account now;
+	bool found;
+
+	if (account_find(s, &a->name, &now, &found, e) < 0)
+		return -1;
+	return found && now.uid == a->uid ? 0 : is_gone(a, e);
+}
+
+/* lock_of_account - nothing is made where there is none, and who waited looks again */
+static int lock_of_account(struct store *s, const struct account *a,
+			   struct storage_file **out, struct err *e)
+{
+	if (check_same(s, a, e) < 0 || lock(s, a, out, e) < 0)
+		return -1;
+	if (*out == NULL)
+		return is_gone(a, e);
+	if (check_same(s, a, e) == 0)
+		return 0;
+	storage_file_close(out);
+	return -1;
 }
 
 /* ---- what is remembered -------------------------------------------------------------------- */
@@ -216,23 +234,11 @@ int memory_has(struct store *s, const struct account *a, const struct memory_key
 	return rc;
 }
 
-static int check_same(struct store *s, const struct account *a, struct err *e)
-{
-	struct account now;
-	bool found;
-
-	if (account_find(s, &a->name, &now, &found, e) < 0)
-		return -1;
-	return found && now.uid == a->uid
-		       ? 0
-		       : err_set(e, ERR_PERM, "5.1.1", "account %s is gone", a->name.s);
-}
-
 static int put_locked(struct store *s, const struct account *a,
 		      const struct memory_entry *v, size_t n, bool *taken,
 		      struct memory *m, struct err *e)
 {
-	if (check_same(s, a, e) < 0 || read_memory(s, a, m, e) < 0)
+	if (read_memory(s, a, m, e) < 0)
 		return -1;
 	forget_old(m, clock_unix_ms());
 	if (taken != NULL) {
@@ -253,8 +259,7 @@ int memory_put(struct store *s, const struct account *a, const struct memory_ent
 	int rc;
 
 	must(taken == NULL || n == 1);
-	/* Before the file is made: a directory of an account that is gone stays gone. */
-	if (check_same(s, a, e) < 0 || lock(s, a, &held, e) < 0)
+	if (lock_of_account(s, a, &held, e) < 0)
 		return -1;
 	m = xalloc(sizeof *m);
 	rc = put_locked(s, a, v, n, taken, m, e);
@@ -271,7 +276,7 @@ int memory_forget(struct store *s, const struct account *a, const struct memory_
 	struct memory *m;
 	int rc;
 
-	if (check_same(s, a, e) < 0 || lock(s, a, &held, e) < 0)
+	if (lock_of_account(s, a, &held, e) < 0)
 		return -1;
 	m = xalloc(sizeof *m);
 	rc = read_memory(s, a, m, e);
@@ -306,6 +311,8 @@ int memory_mend(struct store *s, const struct account *a, bool *removed, struct 
 	*removed = false;
 	if (lock(s, a, &held, e) < 0)
 		return -1;
+	if (held == NULL)
+		return 0;
 	if (memory_check(s, a, &why) < 0 && record_is_damage(&why)) {
 		rc = storage_remove(store_root(s), place.path, STORAGE_DURABLE, e);
 		*removed = rc == 0;

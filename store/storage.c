@@ -379,6 +379,29 @@ int storage_file_lock(struct storage_file *f, bool *gone, struct err *e)
 	return f->st->engine->file_lock(f, gone, e);
 }
 
+int storage_file_open_locked(struct storage *st, const char *path, enum storage_mode mode,
+			     struct storage_file **out, struct err *e)
+{
+	bool gone = true, found;
+
+	*out = NULL;
+	/* Whoever replaces or removes the object does it under its lock; whoever waited
+	 * for that lock holds one without a name then. */
+	while (gone) {
+		if (storage_file_open(st, path, mode, out, &found, e) < 0)
+			return -1;
+		if (!found)
+			return 0;
+		if (storage_file_lock(*out, &gone, e) < 0) {
+			storage_file_close(out);
+			return -1;
+		}
+		if (gone)
+			storage_file_close(out);
+	}
+	return 0;
+}
+
 /* ---- leases ------------------------------------------------------------------------------------ */
 
 int storage_lease_take(struct storage *st, const char *path, struct storage_lease **out,

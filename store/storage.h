@@ -166,6 +166,10 @@ int storage_file_sync(struct storage_file *f, struct err *e) MUST_USE;
 /* Waits for the short lock of this object.  Closing the file ends it.  *gone:
  * the object was replaced or removed meanwhile; open it again. */
 int storage_file_lock(struct storage_file *f, bool *gone, struct err *e) MUST_USE;
+/* Both, as often as that: *out is NULL where there is no such object (with STORAGE_APPEND: no
+ * directory for it). */
+int storage_file_open_locked(struct storage *st, const char *path, enum storage_mode mode,
+			     struct storage_file **out, struct err *e) MUST_USE;
 
 /* ---- leases ------------------------------------------------------------------ */
 

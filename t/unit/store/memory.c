@@ -198,6 +198,19 @@ static void it_ends_with_the_account(void **state)
 	buf_fini(&old);
 }
 
+/* As for who waited for its lock while the account was deleted. */
+static void where_no_directory_is_nothing_is_made(void **state)
+{
+	struct fixture *x = *state;
+	bool removed = true;
+
+	scratch_ok(account_delete(x->s.store, &x->a.name, &e_));
+	scratch_ok(memory_mend(x->s.store, &x->a, &removed, &e_));
+	assert_false(removed);
+	assert_int_equal(scratch_check(&x->s, false, &(struct check_finding){0}).findings,
+			 0);
+}
+
 static void damage_is_named_and_taken_away(void **state)
 {
 	struct fixture *x = *state;
@@ -238,6 +251,7 @@ int main(void)
 		T(of_many_at_once_one_takes_it),
 		T(it_is_bounded),
 		T(it_ends_with_the_account),
+		T(where_no_directory_is_nothing_is_made),
 		T(damage_is_named_and_taken_away),
 	};
 
