@@ -384,21 +384,34 @@ static void put_off(struct recipient *r)
 	}
 }
 
-/* give - of the account and its folders all get it, or from the first one on that the quota
- * refuses none: it was asked for all of them */
+/* fail_all - so that the others, the account's own above all, are not given it any more: who has
+ * it there is not given the rest at the next attempt */
+static void fail_all(struct recipient *whose, const struct recipient *r)
+{
+	whose->refused = r->result;
+	if (whose != r)
+		whose->why = r->why;
+}
+
+/* give - of the account and its folders all get it, or from the first one on that fails none:
+ * the quota was asked for all of them */
 static void give(struct delivery *d, size_t i)
 {
 	struct recipient *r = &d->rcpt[i], *whose = &d->rcpt[r->of];
 	struct maildrop_answer answer = {0};
 
-	if (whose->refused != VERDICT_OK)
+	if (whose->refused != VERDICT_OK) {
 		r->result = whose->refused;
-	else if (hand_over(d, i, &answer, &r->why) == 0)
+		r->why = whose->why;
+	} else if (hand_over(d, i, &answer, &r->why) == 0) {
 		r->result = whose->refused = (enum verdict_code)answer.verdict;
-	else if (r->why.class == ERR_PERM && r->of == i)
-		r->result = VERDICT_NO_USER;
-	else
-		put_off(r);
+	} else {
+		if (r->why.class == ERR_PERM && r->of == i)
+			r->result = VERDICT_NO_USER;
+		else
+			put_off(r);
+		fail_all(whose, r);
+	}
 	r->first = answer.first;
 	whose->copies--;
 }

@@ -302,6 +302,44 @@ static void one_that_goes_meanwhile_is_put_off(void **state)
 	assert_int_equal(scratch_check(&x->s, false, &x->last).findings, 0);
 }
 
+/* Nor has the account got it then: it would be no more filed at the next attempt. */
+static void what_cannot_be_filed_is_not_kept_alone(void **state)
+{
+	struct fixture *x = *state;
+	struct account work = make(x, &x->alice, "Work");
+	struct delivery *d = begin(x);
+	struct err why;
+
+	assert_true(delivery_file_into(d, 0, &work));
+	scratch_ok(account_delete(x->s.store, &work.name, &e_));
+	scratch_ok(delivery_commit(d, &totals, &e_));
+	assert_int_equal(delivery_result(d, 0, &why), VERDICT_TRY_AGAIN);
+	assert_string_equal(why.dsn, "4.3.0");
+	assert_false(message_is_there(x, delivery_id(d)));
+	delivery_end(&d);
+	assert_int_equal(count(x, "alice@example.org"), 0);
+}
+
+/* A message that fits once is not larger than the mailbox. */
+static void several_copies_may_be_too_much(void **state)
+{
+	struct fixture *x = *state;
+	struct account work;
+	struct delivery *d;
+	struct err why;
+
+	x->alice.quota = 40;
+	scratch_ok(account_update(x->s.store, &x->alice, &e_));
+	work = make(x, &x->alice, "Work");
+	d = begin(x);
+	assert_true(delivery_file_into(d, 0, &work));
+	scratch_ok(delivery_commit(d, &totals, &e_));
+	assert_int_equal(delivery_result(d, 0, &why), VERDICT_OVER_QUOTA);
+	delivery_end(&d);
+	assert_int_equal(count(x, alice_work), 0);
+	assert_int_equal(count(x, "alice@example.org"), 0);
+}
+
 /* Both or none: a message that was refused is nowhere. */
 static void the_quota_has_room_for_all_copies(void **state)
 {
@@ -531,6 +569,8 @@ int main(void)
 		test(a_walk_passes_them_by),
 		test(filed_or_kept),
 		test(one_that_goes_meanwhile_is_put_off),
+		test(what_cannot_be_filed_is_not_kept_alone),
+		test(several_copies_may_be_too_much),
 		test(the_quota_has_room_for_all_copies),
 		test(the_quota_is_of_all),
 		test(they_go_with_their_account),
