@@ -20,9 +20,10 @@ struct mending {
 	const struct name *name;
 	uint64_t slot_uid; /* for which a message is held; 0: none known */
 	uint64_t others;   /* the uid of the account whose profile stands there, or 0 */
-	bool dir;          /* there is a directory */
-	struct buf text;   /* what stands there as profile */
-	struct account a;  /* what it becomes */
+	bool hinted;     /* slot_uid is what scripts or folders say, of any incarnation */
+	bool dir;        /* there is a directory */
+	struct buf text; /* what stands there as profile */
+	struct account a; /* what it becomes */
 	enum account_mended *how;
 };
 
@@ -174,7 +175,7 @@ static int find_uid(struct mending *m, uint64_t line_uid, struct err *e)
 	if (maildrop_uid(m->s, m->name, hint, &uid, &mail, e) < 0)
 		return -1;
 	/* A maildrop of somebody else, perhaps: he would read that mail. */
-	if (uid != 0 && hint != 0 && uid != hint)
+	if (uid != 0 && hint != 0 && uid != hint && !m->hinted)
 		return cannot_be_made_again(m, "its maildrop is of another uid", e);
 	if (uid == 0)
 		uid = mail ? m->slot_uid : hint;
@@ -360,10 +361,13 @@ static int hint(struct mending *m, struct err *e)
 {
 	bool any;
 
-	if (m->slot_uid == 0 && script_uid(m->s, m->name, &m->slot_uid, &any, e) < 0)
+	if (m->slot_uid != 0)
+		return 0;
+	if (script_uid(m->s, m->name, &m->slot_uid, &any, e) < 0 ||
+	    (m->slot_uid == 0 && !name_is_folder(m->name) &&
+	     folder_any(m->s, m->name, &any, &m->slot_uid, e) < 0))
 		return -1;
-	if (m->slot_uid == 0 && !name_is_folder(m->name))
-		return folder_any(m->s, m->name, &any, &m->slot_uid, e);
+	m->hinted = m->slot_uid != 0;
 	return 0;
 }
 
