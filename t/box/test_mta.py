@@ -12,8 +12,7 @@ import pytest
 
 from lib import place
 from lib.mail import HARD_BODY, Pop3, deliver, fetch_all, message, split_trace
-from lib.mta import KINDS, Postfix
-from lib.site import Site
+from lib.mta import KINDS, Postfix, behind, running, telling_the_log
 
 _subjects = itertools.count(1)
 
@@ -26,45 +25,23 @@ def kind(request):
 
 @pytest.fixture(scope="module")
 def mx(kind):
-    """The popstore behind the MTA."""
-    # Sendmail refuses Unix sockets below a directory that all may write, as /tmp.
-    sockets = place.scratch("milter", "/run")
-    site = Site("mx")
-    try:
-        site.conf["sendmail"] = site.dir / "sendmail"
-        if kind == "sendmail-milter":
-            site.conf["milter"]["listen"] = [f"unix:{sockets}/milter"]
+    with behind(kind) as site:
         site.init()
         site.ctl("domain", "add", "example.net", "--alias", "example.org")
         site.start()
         yield site
-        site.assert_sound()
-        site.daemon.assert_no_errors()
-    finally:
-        site.end()
-        place.discard(sockets)
 
 
 @pytest.fixture(scope="module")
 def mta(kind, mx):
-    mta = KINDS[kind](mx)
-    try:
-        mta.start()
-        script = mx.dir / "sendmail"
-        script.write_text(mta.sendmail_script())
-        script.chmod(0o755)
+    with running(kind, mx) as mta:
         yield mta
-    finally:
-        mta.stop()
 
 
 @pytest.fixture(autouse=True)
 def tell_the_log(request):
-    """A test that fails says what the MTA logged."""
-    before = request.session.testsfailed
-    yield
-    if request.session.testsfailed > before and "mta" in request.fixturenames:
-        print(request.getfixturevalue("mta").tail())
+    with telling_the_log(request):
+        yield
 
 
 def unique(body=b"Hello.\r\n"):

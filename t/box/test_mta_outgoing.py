@@ -9,8 +9,7 @@ import pytest
 
 from lib import place
 from lib.mail import fetch_all, message
-from lib.mta import KINDS, Postfix
-from lib.site import Site
+from lib.mta import KINDS, Postfix, behind, running, telling_the_log
 from lib.wire import DEADLINE, wait_until
 
 WHO = "who@example.com"
@@ -25,46 +24,25 @@ def kind(request):
 
 @pytest.fixture(scope="module")
 def mx(kind):
-    # Sendmail refuses Unix sockets below a directory that all may write, as /tmp.
-    sockets = place.scratch("milter", "/run")
-    site = Site("mx", outgoing={"srs_domain": "example.org"})
-    try:
+    with behind(kind, outgoing={"srs_domain": "example.org"}) as site:
         secrets = site.dir / "srs-secrets"
         secrets.write_text("a secret of this site\n")
         site.conf["outgoing"]["srs_secrets"] = secrets
-        site.conf["sendmail"] = site.dir / "sendmail"
-        if kind == "sendmail-milter":
-            site.conf["milter"]["listen"] = [f"unix:{sockets}/milter"]
         site.init()
         site.start()
         yield site
-        site.assert_sound()
-        site.daemon.assert_no_errors()
-    finally:
-        site.end()
-        place.discard(sockets)
 
 
 @pytest.fixture(scope="module")
 def mta(kind, mx):
-    mta = KINDS[kind](mx)
-    try:
-        mta.start()
-        script = mx.dir / "sendmail"
-        script.write_text(mta.sendmail_script())
-        script.chmod(0o755)
+    with running(kind, mx) as mta:
         yield mta
-    finally:
-        mta.stop()
 
 
 @pytest.fixture(autouse=True)
 def tell_the_log(request):
-    """A test that fails says what the MTA logged."""
-    before = request.session.testsfailed
-    yield
-    if request.session.testsfailed > before and "mta" in request.fixturenames:
-        print(request.getfixturevalue("mta").tail())
+    with telling_the_log(request):
+        yield
 
 
 def user(mx, script):

@@ -7,6 +7,7 @@ of an installed MTA is touched.  A test is an SMTP client from 127.0.0.5, which 
 of them trusts, so that it sees what a stranger sees.
 """
 
+import contextlib
 import re
 import shutil
 import smtplib
@@ -16,6 +17,7 @@ import sys
 from . import place
 from .daemon import Daemon
 from .peer import Outside, Recorder
+from .site import Site
 from .wire import DEADLINE, free_port, wait_listening, wait_until
 
 CLIENT = "127.0.0.5"
@@ -389,3 +391,44 @@ KINDS = {
     "postfix-socketmap": lambda site, **kw: Postfix(site, "socketmap", **kw),
     "sendmail-milter": Sendmail,
 }
+
+
+@contextlib.contextmanager
+def behind(kind, **sections):
+    """The popstore behind an MTA of KINDS, to be made and started; in order at its end."""
+    # Sendmail refuses Unix sockets below a directory that all may write, as /tmp.
+    sockets = place.scratch("milter", "/run")
+    site = Site("mx", **sections)
+    try:
+        site.conf["sendmail"] = site.dir / "sendmail"
+        if kind == "sendmail-milter":
+            site.conf["milter"]["listen"] = [f"unix:{sockets}/milter"]
+        yield site
+        site.assert_sound()
+        site.daemon.assert_no_errors()
+    finally:
+        site.end()
+        place.discard(sockets)
+
+
+@contextlib.contextmanager
+def running(kind, site):
+    """The MTA, and its sendmail(1) for the site."""
+    mta = KINDS[kind](site)
+    try:
+        mta.start()
+        script = site.dir / "sendmail"
+        script.write_text(mta.sendmail_script())
+        script.chmod(0o755)
+        yield mta
+    finally:
+        mta.stop()
+
+
+@contextlib.contextmanager
+def telling_the_log(request):
+    """A test that fails says what the MTA logged."""
+    before = request.session.testsfailed
+    yield
+    if request.session.testsfailed > before and "mta" in request.fixturenames:
+        print(request.getfixturevalue("mta").tail())
