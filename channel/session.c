@@ -37,17 +37,11 @@ enum {
 	HEADER_OCTETS = 1 << 20,
 };
 
-/* Why a message is not sent on. */
-struct held {
-	struct lmtp_reply reply;
-	const char *word;
-};
-
 /* One that was accepted by RCPT. */
 struct recipient {
 	struct buf address; /* as in RCPT */
 	struct targets t;
-	const struct held *held; /* NULL: it may be sent on */
+	enum onward onward; /* what is for others */
 };
 
 struct session {
@@ -227,7 +221,7 @@ static void judge(struct session *s)
 	add_slots(s, address, &t);
 	r = new_recipient(s);
 	r->t = t;
-	r->held = NULL;
+	r->onward = ONWARD_GOES;
 	s->targets += t.n;
 	buf_init(&r->address, address.n + 1);
 	buf_put(&r->address, address);
@@ -481,19 +475,42 @@ static struct tally count(struct session *s, const struct recipient *r)
 	return t;
 }
 
-/* answer_mailed - what is not sent on is kept by those who have it, or refused */
-static void answer_mailed(struct session *s, const struct recipient *r,
-			  const struct tally *t)
+static void log_held(struct session *s, const struct recipient *r)
 {
-	if (t->elsewhere == 0 || r->held == NULL) {
-		mail_and_answer(s, r, wants_mail);
+	log_event(LOG_LV_WARN, "lmtp.recipient.held", kv_s("sid", s->c->sid),
+		  kv_s("id", s->id.c), kv_str("rcpt", buf_str(&r->address)),
+		  kv_str("from", lmtp_sender(s->core)),
+		  kv_s("why", onward_word(r->onward)));
+}
+
+static void refuse_held(struct session *s, const struct recipient *r)
+{
+	static const struct lmtp_reply replies[] = {
+		[ONWARD_LOOP] = {554, "5.4.6", "forwarding leads in a circle"},
+		[ONWARD_DMARC] = {550, "5.7.1",
+				  "Mail that failed DMARC is not forwarded"},
+	};
+
+	refuse(s, r, onward_word(r->onward), &replies[r->onward], NULL);
+}
+
+/* answer_held - what does not go on is kept by those who have it, or refused: whoever discards
+ * it does not have it */
+static void answer_held(struct session *s, const struct recipient *r,
+			const struct tally *t)
+{
+	bool has_it = t->elsewhere + t->failed + t->discarded < r->t.n;
+
+	log_held(s, r);
+	if (!has_it && t->failed == 0) {
+		refuse_held(s, r);
+	} else if (!has_it) {
+		answer_failed(s, r);
 	} else if (t->failed > 0) {
 		mail_and_answer(s, r, has_failed);
-	} else if (t->elsewhere < r->t.n) {
+	} else {
 		s->stored++;
 		accept_as(s, s->id.c, "stored");
-	} else {
-		refuse(s, r, r->held->word, &r->held->reply, NULL);
 	}
 }
 
@@ -503,8 +520,10 @@ static void answer_one(struct session *s, const struct recipient *r)
 
 	if (t.failed == r->t.n) {
 		answer_failed(s, r);
+	} else if (t.elsewhere > 0 && r->onward != ONWARD_GOES) {
+		answer_held(s, r, &t);
 	} else if (t.failed > 0 || t.elsewhere > 0) {
-		answer_mailed(s, r, &t);
+		mail_and_answer(s, r, wants_mail);
 	} else if (t.retried == r->t.n) {
 		answer_retried(s, r, t.first);
 	} else if (t.discarded + t.sent_on < r->t.n) {
@@ -798,22 +817,6 @@ static void finish(struct session *s, const struct target *v, struct filter_outc
 
 /* ---- forwardings -------------------------------------------------------------------------------- */
 
-static const struct held looping = {{554, "5.4.6", "forwarding leads in a circle"},
-				    "loop"};
-static const struct held failed_dmarc = {
-	{550, "5.7.1", "Mail that failed DMARC is not forwarded"}, "dmarc"};
-
-static const struct held *held(struct session *s, const struct recipient *r,
-			       const struct header *h)
-{
-	if (onward_has_mark(h, buf_str(&r->address)))
-		return &looping;
-	if (!s->set->outgoing.forward_failed_dmarc &&
-	    onward_failed_dmarc(h, str_of(settings_authserv_id(s->set))))
-		return &failed_dmarc;
-	return NULL;
-}
-
 /* goes_on - not a bounce on its way home, which nobody else would take */
 static bool goes_on(const struct recipient *r)
 {
@@ -822,6 +825,8 @@ static bool goes_on(const struct recipient *r)
 
 static int hold_each(struct session *s, struct err *e)
 {
+	const char *authserv =
+		s->set->outgoing.forward_failed_dmarc ? "" : settings_authserv_id(s->set);
 	struct arena arena;
 	struct header h;
 	struct buf room;
@@ -835,7 +840,9 @@ static int hold_each(struct session *s, struct err *e)
 		header_parse(&h, &arena, &text, true);
 		for (size_t i = 0; i < s->n; i++)
 			if (goes_on(&s->rcpt[i]))
-				s->rcpt[i].held = held(s, &s->rcpt[i], &h);
+				s->rcpt[i].onward =
+					onward_judge(&h, buf_str(&s->rcpt[i].address),
+						     str_of(authserv));
 		arena_fini(&arena);
 	}
 	buf_fini(&room);

@@ -11,6 +11,9 @@
  * Of a forwarding, accounts here get slots, and the others are mailed the message (targets.h),
  * unless it goes round or failed DMARC (mail/onward.h).
  *
+ * What does not go on counts as refused for those elsewhere: the recipient is told so where
+ * nobody here has the message either.
+ *
  * What a recipient with several targets is told:
  *
  *   250     every target has the message: in the store, or in the MTA's queue,
@@ -35,7 +38,8 @@
  *
  * Logs:  lmtp.message, lmtp.message.refused, lmtp.recipient.refused,
  *        lmtp.recipient.failed, lmtp.store.failed, lmtp.session,
- *        lmtp.filter.failed, lmtp.filter.held, lmtp.recipient.discarded.
+ *        lmtp.filter.failed, lmtp.filter.held, lmtp.recipient.discarded,
+ *        lmtp.recipient.filed, lmtp.recipient.held, lmtp.recipient.retried.
  * Tests: t/box/test_lmtp.py t/box/test_lmtp_forward.py t/box/test_tls.py
  *        t/box/test_proxy.py t/box/test_filter.py t/box/test_outgoing.py
  */

@@ -468,13 +468,10 @@ static struct str raw(struct filter_outcome *o, const struct header *h, const ch
 static const char *held(const struct evaluation *v, const struct header *h)
 {
 	const struct settings *set = store_settings(v->f->fs->store);
+	const char *authserv =
+		set->outgoing.forward_failed_dmarc ? "" : settings_authserv_id(set);
 
-	if (onward_has_mark(h, str_of(v->a->name.s)))
-		return "loop";
-	if (!set->outgoing.forward_failed_dmarc &&
-	    onward_failed_dmarc(h, str_of(settings_authserv_id(set))))
-		return "dmarc";
-	return NULL;
+	return onward_word(onward_judge(h, str_of(v->a->name.s), str_of(authserv)));
 }
 
 static bool has_kind(const struct sieve_result *r, enum sieve_action_kind kind)

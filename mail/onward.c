@@ -113,3 +113,27 @@ bool onward_failed_dmarc(const struct header *h, struct str authserv)
 			return true;
 	return false;
 }
+
+/* ---- both --------------------------------------------------------------------------------------- */
+
+enum onward onward_judge(const struct header *h, struct str address, struct str authserv)
+{
+	if (onward_has_mark(h, address))
+		return ONWARD_LOOP;
+	if (authserv.n > 0 && onward_failed_dmarc(h, authserv))
+		return ONWARD_DMARC;
+	return ONWARD_GOES;
+}
+
+const char *onward_word(enum onward o)
+{
+	switch (o) {
+	case ONWARD_LOOP:
+		return "loop";
+	case ONWARD_DMARC:
+		return "dmarc";
+	case ONWARD_GOES:
+		break;
+	}
+	return NULL;
+}

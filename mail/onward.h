@@ -28,4 +28,12 @@ bool onward_has_mark(const struct header *h, struct str address);
 /* Whether `authserv` says that the message failed DMARC. */
 bool onward_failed_dmarc(const struct header *h, struct str authserv);
 
+enum onward { ONWARD_GOES, ONWARD_LOOP, ONWARD_DMARC };
+
+/* Whether it goes on for the sake of `address`.  Without `authserv` nobody is asked about
+ * DMARC. */
+enum onward onward_judge(const struct header *h, struct str address, struct str authserv);
+/* "loop", "dmarc"; NULL: it goes on. */
+const char *onward_word(enum onward o);
+
 #endif

@@ -30,6 +30,9 @@ def forwarder():
         s.ctl("sieve", "put", "picky@example.org", "main", "-",
               stdin='require "reject"; reject "no";')
         s.ctl("sieve", "activate", "picky@example.org", "main")
+        s.add("heedless@example.org")
+        s.ctl("sieve", "put", "heedless@example.org", "main", "-", stdin="discard;")
+        s.ctl("sieve", "activate", "heedless@example.org", "main")
         s.add("small@example.org", quota="400", overdraft="0")
         s.add("tiny@example.org", quota="300", overdraft="0")
         for name, to in {
@@ -43,6 +46,9 @@ def forwarder():
             "tight": "alice@example.org small@example.org tiny@example.org",
             "tightest": "small@example.org tiny@example.org",
             "mixed": "alice@example.org picky@example.org",
+            "awry": "picky@example.org x@far.example",
+            "lost": "heedless@example.org x@far.example",
+            "all": "alice@example.org picky@example.org x@far.example",
             "a": "b@example.org", "b": "a@example.org",
         }.items():
             s.ctl("forward", f"{name}@example.org", *to.split())
@@ -175,6 +181,22 @@ def test_mail_that_failed_dmarc_is_not_forwarded(forwarder, deliver, mta):
     assert mta.mailed() == []
     good = bad.replace(b"fail", b"pass")
     assert deliver("far@example.org", content=good)[0][0].endswith(" mailed")
+
+
+def test_what_goes_no_further_and_nobody_has_is_refused(forwarder, deliver, mta):
+    bad = b"Authentication-Results: mx.example.org; dmarc=fail\r\n" + message()
+    mark = forwarder.daemon.mark()
+    assert deliver("awry@example.org", content=bad) == (["550 5.7.1 no"], [])
+    assert deliver("lost@example.org", content=bad) == (
+        ["550 5.7.1 Mail that failed DMARC is not forwarded"], [])
+    assert mta.mailed() == []
+    for name in ("awry", "lost"):
+        forwarder.daemon.wait_for(
+            rf"event=lmtp\.recipient\.held .*rcpt={name}@example\.org .*why=dmarc", mark)
+    # With one who has it, it is as with any other who failed.
+    answers, stored = deliver("all@example.org", content=bad)
+    assert answers[0].endswith(" mailed") and stored == [["alice"]]
+    assert [rcpts(r) for r in mta.mailed()] == [["picky@example.org"]]
 
 
 def test_a_target_that_is_gone_is_for_the_mta_to_bounce(deliver, mta):

@@ -82,11 +82,41 @@ static void dmarc_is_what_our_mta_says(void **state UNUSED)
 	}
 }
 
+static void it_goes_on_or_not(void **state UNUSED)
+{
+	static const char text[] = "X-Popstore-Loop: a@example.org\r\n"
+				   "Authentication-Results: mx; dmarc=fail\r\n\r\n";
+	static const struct {
+		const char *address, *authserv, *word;
+	} rows[] = {
+		{"a@example.org", "mx", "loop"},  {"a@example.org", "", "loop"},
+		{"b@example.org", "mx", "dmarc"}, {"b@example.org", "", NULL},
+		{"b@example.org", "other", NULL},
+	};
+
+	for (size_t i = 0; i < countof(rows); i++) {
+		struct str body = str_of(text);
+		const char *word;
+		struct arena arena;
+		struct header h;
+
+		arena_init(&arena, SIZE_MAX);
+		header_parse(&h, &arena, &body, true);
+		word = onward_word(onward_judge(&h, str_of(rows[i].address),
+						str_of(rows[i].authserv)));
+		arena_fini(&arena);
+		if (word != rows[i].word && (word == NULL || rows[i].word == NULL ||
+					     strcmp(word, rows[i].word) != 0))
+			fail_msg("row %zu: %s", i, word != NULL ? word : "-");
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_mark_is_found),
 		cmocka_unit_test(dmarc_is_what_our_mta_says),
+		cmocka_unit_test(it_goes_on_or_not),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
