@@ -789,13 +789,13 @@ static void each_filtered(struct session *s,
 	xfree(&done);
 }
 
-/* send_on - before anything is durable: whom a script sends it on for, and who does not keep
+/* send_on - before anything is durable, unless it is put off anyway: whom a script sends it on for, and who does not keep
  * it, is put off where that fails, or keeps it where trying again is no use */
 static void send_on(struct session *s, const struct target *v, struct filter_outcome *o)
 {
 	struct err why = {0};
 
-	if (perform_has_redirects(o) &&
+	if (o->answer != FILTER_LATER && perform_has_redirects(o) &&
 	    perform_redirects(&s->performer, &v->account, o, &why) < 0 &&
 	    o->answer == FILTER_SENT_ON) {
 		o->answer = why.class == ERR_PERM ? FILTER_KEEP : FILTER_LATER;
