@@ -62,6 +62,8 @@ struct session {
 	size_t n, cap;
 	size_t targets;                   /* that the recipients stand for */
 	struct filter_outcome **filtered; /* by slot; NULL: none was */
+	/* By slot, as `filtered`: the message is to come to it again, and to be filtered then. */
+	bool *comes_again;
 	uint64_t began_ms;
 	uint64_t top_n, return_path_n; /* octets that we put before the message */
 	struct err why;                /* of a failure; replies point into it */
@@ -307,6 +309,18 @@ static void write_message(struct session *s)
 
 /* ---- mailing ----------------------------------------------------------------------------- */
 
+static void comes_again(struct session *s, const struct target *v)
+{
+	if (v->ours && s->comes_again != NULL)
+		s->comes_again[v->slot] = true;
+}
+
+static void all_come_again(struct session *s, const struct recipient *r)
+{
+	for (size_t i = 0; i < r->t.n; i++)
+		comes_again(s, &r->t.v[i]);
+}
+
 /* mail - one run of sendmail(1) for the targets that `wanted` picks; those elsewhere get it
  * from us, those here as it came */
 static int mail(struct session *s, const struct recipient *r,
@@ -323,6 +337,8 @@ static int mail(struct session *s, const struct recipient *r,
 			continue;
 		if (!t->v[i].ours)
 			m.mark = buf_str(&r->address);
+		else
+			comes_again(s, &t->v[i]);
 		buf_init(&printed[m.n], MESSAGE_TRACE_MAX);
 		address_print(&printed[m.n], &t->v[i].address);
 		rcpt[m.n] = buf_cstr(&printed[m.n]);
@@ -438,6 +454,8 @@ static void answer_failed(struct session *s, const struct recipient *r)
 			reply = reply_of(&why);
 		take_refusal(s, r->t.v[i].slot, &reply, &word);
 	}
+	if (reply.code < 500)
+		all_come_again(s, r);
 	refuse(s, r, word, &reply, &why);
 }
 
@@ -556,10 +574,12 @@ static void answer_each(struct session *s, bool store_failed)
 	for (size_t i = 0; i < s->n; i++) {
 		const struct recipient *r = &s->rcpt[i];
 
-		if (store_failed && !is_settled(s, r))
+		if (store_failed && !is_settled(s, r)) {
+			all_come_again(s, r);
 			refuse(s, r, "store-failed", &failure, NULL);
-		else
+		} else {
 			answer_one(s, r);
+		}
 	}
 }
 
@@ -758,6 +778,8 @@ static void filter_all(struct session *s, uint64_t size)
 	if (s->filters == NULL || !wants_filters(s))
 		return;
 	s->filtered = xalloc(delivery_recipients(s->delivery) * sizeof(void *));
+	s->comes_again =
+		xalloc(delivery_recipients(s->delivery) * sizeof *s->comes_again);
 	buf_init(&room, FILTER_OCTETS);
 	f = begin_filter(s, size, &room, &why);
 	filter_each(s, f, &why);
@@ -804,12 +826,16 @@ static void send_on(struct session *s, const struct target *v, struct filter_out
 	apply(s, v->slot, o);
 }
 
-/* finish - answers go out, and are remembered, for what has been taken or refused for good */
+/* finish - answers go out, and are remembered, for what has been taken or refused for good; where
+ * the store failed as a whole, for whom it makes no difference.  What comes again is not to find
+ * that it was here. */
 static void finish(struct session *s, const struct target *v, struct filter_outcome *o)
 {
 	struct err why;
 	enum verdict_code result = delivery_result(s->delivery, v->slot, &why);
 
+	if (s->comes_again[v->slot])
+		return;
 	if ((result == VERDICT_OK && delivery_first_id(s->delivery, v->slot) == 0) ||
 	    o->answer == FILTER_REJECT)
 		perform_rest(&s->performer, &v->account, o);
@@ -895,8 +921,7 @@ static void commit(struct session *s)
 		log_store_failed(s);
 	s->messages++;
 	answer_each(s, failed);
-	if (!failed)
-		each_filtered(s, finish);
+	each_filtered(s, finish);
 	log_message(s, t.size);
 }
 
@@ -911,6 +936,7 @@ static void forget(struct session *s)
 		xfree(&s->filtered[i]);
 	}
 	xfree(&s->filtered);
+	xfree(&s->comes_again);
 	delivery_end(&s->delivery);
 	for (size_t i = 0; i < s->n; i++) {
 		buf_fini(&s->rcpt[i].address);

@@ -201,15 +201,17 @@ def test_what_was_not_sent_on_is(sending, out, user):
 
 
 def test_the_others_do_not_wait_for_a_store_that_fails(make_site, out):
-    """Whom a script sends it on for needs no store."""
+    """Whom a script sends it on for needs no store, nor whom it discards it for."""
     site = make_site(policy=None, socketmap=None, milter=None)
     site.conf["sendmail"] = out.program
     site.write_conf()
-    names = [site.new_account() for _ in range(2)]
-    site.ctl("sieve", "put", names[0], "main", "-", stdin=REDIRECT)
-    site.ctl("sieve", "activate", names[0], "main")
+    names = [site.new_account() for _ in range(3)]
+    for name, text in ((names[0], REDIRECT), (names[2], VACATION + "discard;")):
+        site.ctl("sieve", "put", name, "main", "-", stdin=text)
+        site.ctl("sieve", "activate", name, "main")
     site.start()
     send(site, names[1], letter("x"))
+    head = f"To: {names[2]}\r\nSubject: x\r\n\r\n".encode()
     messages = site.root / "messages"
     moved = site.root / "moved"
     with Lmtp(site.lmtp_socket) as lmtp:
@@ -217,7 +219,7 @@ def test_the_others_do_not_wait_for_a_store_that_fails(make_site, out):
         for name in names:
             assert lmtp.ask(f"RCPT TO:<{name}>").startswith("250")
         assert lmtp.ask("DATA").startswith("354")
-        lmtp.wire.send(b"Subject: x\r\n\r\n")
+        lmtp.wire.send(head)
         # The name that the file is to get goes away while the message comes.
         messages.rename(moved)
         messages.write_text("in the way")
@@ -226,6 +228,8 @@ def test_the_others_do_not_wait_for_a_store_that_fails(make_site, out):
     messages.unlink()
     moved.rename(messages)
     assert answers[0].endswith("mailed") and answers[1].startswith("45")
+    assert answers[2].endswith("accepted")
+    assert [rcpts(r) for r in out.mailed()] == [[ME], ["who@far.example"]]
 
 
 # ---- vacation ------------------------------------------------------------------------------
@@ -386,6 +390,15 @@ def test_a_refused_message_is_notified_of(sending, out, user):
     name = user('require ["enotify", "reject"];\nnotify "mailto:%s";\nreject "no";\n' % ME)
     assert send(sending, name, letter(name)) == ["550 5.7.1 no"]
     assert [rcpts(r) for r in out.mailed()] == [[ME]]
+
+
+def test_who_is_mailed_what_he_refuses_is_not_notified_twice(sending, out, user):
+    """Of a forwarding; the MTA brings it to him again, and his script runs again."""
+    picky = user('require ["enotify", "reject"];\nnotify "mailto:%s";\nreject "no";\n' % ME)
+    sending.ctl("forward", "halves@example.org", picky, sending.new_account())
+    assert send(sending, "halves@example.org", letter("x"))[0].endswith("mailed")
+    assert send(sending, picky, letter("x")) == ["550 5.7.1 no"]
+    assert [rcpts(r) for r in out.mailed()] == [[picky], [ME]]
 
 
 # ---- duplicate -----------------------------------------------------------------------------
