@@ -231,13 +231,17 @@ int perform_redirects(const struct performer *p, const struct account *a,
 	bool *taken = xalloc(o->n_todo * sizeof *taken);
 	struct batch b = {.v = xalloc(o->n_todo * sizeof *b.v),
 			  .rcpt = xalloc(o->n_todo * sizeof *b.rcpt)};
+	struct err why;
 	int rc = 0;
 
 	/* Each round takes at least one, so there are no more than that. */
-	for (size_t i = 0; i < o->n_todo && rc == 0; i++) {
+	for (size_t i = 0; i < o->n_todo; i++) {
 		collect(p, a, o, taken, &b);
-		if (b.n > 0)
-			rc = send_batch(p, a, &b, e);
+		if (b.n == 0 || send_batch(p, a, &b, &why) == 0)
+			continue;
+		if (rc == 0 || (e->class != ERR_TEMP && why.class == ERR_TEMP))
+			*e = why;
+		rc = -1;
 	}
 	xfree(&taken);
 	xfree(&b.v);

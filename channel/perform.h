@@ -50,8 +50,8 @@ struct performer_mail {
 int perform_mail(const struct performer *p, const struct performer_mail *m,
 		 struct err *e) MUST_USE;
 
-/* Whether the outcome has redirects, and then all of them: 0, or the first failure.  What was
- * accepted before it is remembered. */
+/* Whether the outcome has redirects, and then all of them: 0, or the first failure for now, or
+ * else the first.  One that fails does not keep the others; what was accepted is remembered. */
 bool perform_has_redirects(const struct filter_outcome *o);
 int perform_redirects(const struct performer *p, const struct account *a,
 		      const struct filter_outcome *o, struct err *e) MUST_USE;

@@ -200,6 +200,27 @@ def test_what_was_not_sent_on_is(sending, out, user):
     assert [rcpts(r)[0][0] for r in out.mailed()] == ["a", "b", "b"]
 
 
+def test_a_redirect_that_fails_does_not_keep_the_others(sending, out, user):
+    """And who is put off for one of them is, whatever becomes of those before it."""
+    name = user('require "redirect-dsn"; redirect :notify "never" "a@far.example";\n'
+                'redirect "b@far.example";\n')
+    plain = out.program.read_text()
+    content = letter(name, qid="4bOut9")
+    for never, other, answer in (("67", "75", "451 4.3.0 Local trouble, try again later"),
+                                 ("75", "0", "451 4.3.0 Local trouble, try again later")):
+        mark = sending.daemon.mark()
+        out.program.write_text(plain.replace(
+            "status = open", f'status = "{never}" if "-N" in sys.argv else "{other}" or open'))
+        try:
+            assert send(sending, name, content) == [answer]
+        finally:
+            out.program.write_text(plain)
+        sending.daemon.wait_for(r"event=lmtp\.filter\.unsent .*to=a@far\.example", mark)
+    assert [rcpts(r)[0][0] for r in out.mailed()] == ["a", "b", "a", "b"]
+    assert send(sending, name, content)[0].endswith("mailed")
+    assert [rcpts(r)[0][0] for r in out.mailed()][4:] == ["a"]
+
+
 def test_the_others_do_not_wait_for_a_store_that_fails(make_site, out):
     """Whom a script sends it on for needs no store, nor whom it discards it for."""
     site = make_site(policy=None, socketmap=None, milter=None)
