@@ -15,7 +15,13 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { SENDER_OCTETS = 1100, MARK_OCTETS = 1100 };
+enum {
+	SENDER_OCTETS = 1100,
+	MARK_OCTETS = 1100,
+	/* For what is done once for a message: MTAs try for five days, and it is no use that the
+	 * store itself knows a retry for a shorter time. */
+	ONCE_MS = 7 * 24 * 3600 * 1000,
+};
 
 /* ---- sending --------------------------------------------------------------------------------- */
 
@@ -136,8 +142,7 @@ static bool is_done(const struct performer *p, const struct account *a,
 static void set_done(const struct performer *p, const struct account *a,
 		     const struct sieve_action *x, struct str to)
 {
-	uint64_t window_ms = store_settings(p->store)->lmtp.retry_window_s * 1000;
-	struct memory_entry entry = {.until_ms = clock_unix_ms() + window_ms};
+	struct memory_entry entry = {.until_ms = clock_unix_ms() + ONCE_MS};
 	struct err e;
 
 	log_sent(p, a, x, to);
