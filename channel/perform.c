@@ -113,10 +113,10 @@ static void log_memory(const struct performer *p, const struct account *a,
 
 /* once_key - false: the message would not be known again */
 static bool once_key(const struct performer *p, const struct sieve_action *x,
-		     struct str to, struct memory_key *out)
+		     struct str what, struct memory_key *out)
 {
 	struct retry_text key = retry_key_print(p->key);
-	struct str parts[] = {str_of(key.c), to};
+	struct str parts[] = {str_of(key.c), what};
 
 	if (!retry_key_is_set(p->key))
 		return false;
@@ -125,13 +125,13 @@ static bool once_key(const struct performer *p, const struct sieve_action *x,
 }
 
 static bool is_done(const struct performer *p, const struct account *a,
-		    const struct sieve_action *x, struct str to)
+		    const struct sieve_action *x, struct str what)
 {
 	struct memory_key key;
 	struct err e;
 	bool has;
 
-	if (!once_key(p, x, to, &key))
+	if (!once_key(p, x, what, &key))
 		return false;
 	if (memory_has(p->store, a, &key, &has, &e) == 0)
 		return has;
@@ -140,15 +140,21 @@ static bool is_done(const struct performer *p, const struct account *a,
 }
 
 static void set_done(const struct performer *p, const struct account *a,
-		     const struct sieve_action *x, struct str to)
+		     const struct sieve_action *x, struct str what)
 {
 	struct memory_entry entry = {.until_ms = clock_unix_ms() + ONCE_MS};
 	struct err e;
 
-	log_sent(p, a, x, to);
-	if (once_key(p, x, to, &entry.key) &&
+	if (once_key(p, x, what, &entry.key) &&
 	    memory_put(p->store, a, &entry, 1, NULL, &e) < 0)
 		log_memory(p, a, &e);
+}
+
+static void sent_once(const struct performer *p, const struct account *a,
+		      const struct sieve_action *x, struct str to)
+{
+	log_sent(p, a, x, to);
+	set_done(p, a, x, to);
 }
 
 /* ---- redirect --------------------------------------------------------------------------------------- */
@@ -224,7 +230,7 @@ static int send_batch(const struct performer *p, const struct account *a,
 
 	for (size_t i = 0; i < b->n; i++)
 		if (rc == 0)
-			set_done(p, a, b->v[i], b->v[i]->redirect.address);
+			sent_once(p, a, b->v[i], b->v[i]->redirect.address);
 		else
 			log_unsent(p, a, b->v[i], b->v[i]->redirect.address, e);
 	return rc;
@@ -283,6 +289,18 @@ static int send_reply(const struct performer *p, struct reply *r, const char *co
 	return rc;
 }
 
+enum { REPLY_ID = 2 * ID_CHARS + MEMORY_DIGITS + 16 };
+
+/* reply_id - for its Message-ID: no other answer to this message has it, of this account or
+ * of another one */
+static void reply_id(const struct performer *p, const struct account *a,
+		     const struct sieve_action *x, const struct memory_key *key,
+		     char out[REPLY_ID])
+{
+	snprintf(out, REPLY_ID, "%s.%s.%s.%.8s", p->id, id_print(a->uid).c,
+		 sieve_action_name(x->kind), key->hex);
+}
+
 /* vacation_key - of the handle, and of whom it answers (RFC 5230 s4.2) */
 static struct memory_key vacation_key(const struct sieve_vacation *v)
 {
@@ -293,11 +311,12 @@ static struct memory_key vacation_key(const struct sieve_vacation *v)
 }
 
 static int answer(const struct performer *p, const struct account *a,
-		  const struct filter_outcome *o, const struct sieve_vacation *v,
+		  const struct filter_outcome *o, const struct sieve_action *x,
 		  const struct memory_key *key, struct err *e)
 {
+	const struct sieve_vacation *v = &x->vacation;
 	const char *rcpt[] = {v->to.p};
-	char id[ID_CHARS + MEMORY_DIGITS + 16];
+	char id[REPLY_ID];
 	struct reply r = {
 		.from = v->from.n > 0 ? v->from : str_of(a->name.s),
 		.to = &v->to,
@@ -311,7 +330,7 @@ static int answer(const struct performer *p, const struct account *a,
 		.references = o->references,
 	};
 
-	snprintf(id, sizeof id, "%s.vacation.%.8s", p->id, key->hex);
+	reply_id(p, a, x, key, id);
 	return send_reply(p, &r, rcpt, e);
 }
 
@@ -333,9 +352,9 @@ static void vacation(const struct performer *p, const struct account *a,
 	}
 	if (!taken)
 		return;
-	if (answer(p, a, o, v, &entry.key, &e) == 0) {
+	if (answer(p, a, o, x, &entry.key, &e) == 0) {
 		if (v->seconds == 0)
-			set_done(p, a, x, v->to);
+			sent_once(p, a, x, v->to);
 		else
 			log_sent(p, a, x, v->to);
 		return;
@@ -345,14 +364,26 @@ static void vacation(const struct performer *p, const struct account *a,
 		log_memory(p, a, &why);
 }
 
-/* notify - RFC 5436 s2.7 */
+/* notify_key - one message may be reason for several notifications, to the same and with the
+ * same words */
+static struct memory_key notify_key(const struct sieve_notify *n, size_t index)
+{
+	char numbers[48];
+	struct str parts[] = {n->method, n->subject, n->body, {numbers, 0}};
+
+	parts[3].n =
+		(size_t)snprintf(numbers, sizeof numbers, "%u %zu", n->importance, index);
+	return memory_key("notification", parts, countof(parts));
+}
+
+/* notify - RFC 5436 s2.7; the action's index in the outcome tells it from its likes */
 static void notify(const struct performer *p, const struct account *a,
-		   const struct sieve_action *x)
+		   const struct sieve_action *x, size_t index)
 {
 	const struct sieve_notify *n = &x->notify;
-	struct memory_key key = memory_key("notify", &n->method, 1);
+	const struct memory_key key = notify_key(n, index);
 	const char *rcpt[REPLY_RECIPIENTS];
-	char submitted[NAME_OCTETS + 64], id[ID_CHARS + MEMORY_DIGITS + 16];
+	char submitted[NAME_OCTETS + 64], id[REPLY_ID];
 	struct reply r = {
 		.from = n->from.n > 0 ? n->from : str_of(a->name.s),
 		.to = n->to.list,
@@ -365,17 +396,19 @@ static void notify(const struct performer *p, const struct account *a,
 	};
 	struct err e;
 
-	if (n->to.n == 0 || is_done(p, a, x, n->method))
+	if (n->to.n == 0 || is_done(p, a, x, str_of(key.hex)))
 		return;
 	for (size_t i = 0; i < r.n_to; i++)
 		rcpt[i] = n->to.list[i].p;
 	snprintf(submitted, sizeof submitted, "auto-notified; owner-email=\"%s\"",
 		 a->name.s);
-	snprintf(id, sizeof id, "%s.notify.%.8s", p->id, key.hex);
-	if (send_reply(p, &r, rcpt, &e) < 0)
+	reply_id(p, a, x, &key, id);
+	if (send_reply(p, &r, rcpt, &e) < 0) {
 		log_unsent(p, a, x, n->method, &e);
-	else
-		set_done(p, a, x, n->method);
+		return;
+	}
+	log_sent(p, a, x, n->method);
+	set_done(p, a, x, str_of(key.hex));
 }
 
 /* ---- all of it ------------------------------------------------------------------------------------------ */
@@ -402,7 +435,7 @@ void perform_rest(const struct performer *p, const struct account *a,
 		if (o->todo[i].kind == SIEVE_VACATION)
 			vacation(p, a, o, &o->todo[i]);
 		else if (o->todo[i].kind == SIEVE_NOTIFY)
-			notify(p, a, &o->todo[i]);
+			notify(p, a, &o->todo[i], i);
 	}
 	remember(p, a, o);
 }

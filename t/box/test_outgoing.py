@@ -407,6 +407,19 @@ def test_notify(sending, out, user):
     assert "From: Who <who@far.example>" in reply.get_payload()
 
 
+def test_each_notification_is_its_own(sending, out, user):
+    """To one address, of one message: by several actions, and of several accounts."""
+    text = 'require "enotify";\n' + "".join(
+        f'notify :message "{word}" "mailto:{ME}";\n' for word in ("one", "two", "two"))
+    names = [user(text), user(text)]
+    content = letter(names[0], qid="4bOutA")
+    for _ in range(2):
+        send(sending, names, content)
+    replies = [email.message_from_string(r["body"]) for r in out.mailed()]
+    assert [r["Subject"] for r in replies] == 2 * ["one", "two", "two"]
+    assert len({r["Message-ID"] for r in replies}) == 6
+
+
 def test_a_refused_message_is_notified_of(sending, out, user):
     name = user('require ["enotify", "reject"];\nnotify "mailto:%s";\nreject "no";\n' % ME)
     assert send(sending, name, letter(name)) == ["550 5.7.1 no"]
