@@ -413,17 +413,52 @@ static void notify(const struct performer *p, const struct account *a,
 
 /* ---- all of it ------------------------------------------------------------------------------------------ */
 
+static bool settled_key(const struct performer *p, struct memory_key *out)
+{
+	struct retry_text key = retry_key_print(p->key);
+	struct str part = str_of(key.c);
+
+	if (!retry_key_is_set(p->key))
+		return false;
+	*out = memory_key("settled", &part, 1);
+	return true;
+}
+
+bool perform_was_settled(const struct performer *p, const struct account *a)
+{
+	struct memory_key key;
+	struct err e;
+	bool has;
+
+	if (!settled_key(p, &key))
+		return false;
+	if (memory_has(p->store, a, &key, &has, &e) == 0)
+		return has;
+	log_memory(p, a, &e);
+	return false;
+}
+
+/* is_found_again - by a retry, in its own maildrop; whoever refused it refuses it again */
+static bool is_found_again(const struct filter_outcome *o)
+{
+	return o->answer != FILTER_FILE && o->answer != FILTER_SENT_ON &&
+	       o->answer != FILTER_DISCARD;
+}
+
 static void remember(const struct performer *p, const struct account *a,
 		     const struct filter_outcome *o)
 {
-	struct memory_entry *v = xalloc(o->n_tracks * sizeof *v);
+	struct memory_entry *v = xalloc((o->n_tracks + 1) * sizeof *v);
+	size_t n = o->n_tracks;
 	struct err e;
 
 	for (size_t i = 0; i < o->n_tracks; i++)
 		v[i] = (struct memory_entry){
 			memory_key("duplicate", &o->tracks[i].key, 1),
 			clock_unix_ms() + (uint64_t)o->tracks[i].seconds * 1000};
-	if (o->n_tracks > 0 && memory_put(p->store, a, v, o->n_tracks, NULL, &e) < 0)
+	if (n > 0 && !is_found_again(o) && settled_key(p, &v[n].key))
+		v[n++].until_ms = clock_unix_ms() + ONCE_MS;
+	if (n > 0 && memory_put(p->store, a, v, n, NULL, &e) < 0)
 		log_memory(p, a, &e);
 	xfree(&v);
 }

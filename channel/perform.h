@@ -13,7 +13,9 @@
  * What must not be done twice is remembered (store/memory.h).  A vacation's answer is
  * remembered before it is sent, and forgotten if it could not be; a redirect after it was
  * accepted, under the message's retry key, so that a message that the MTA sends once more is
- * not sent on once more.
+ * not sent on once more.  Where `duplicate` remembers something, and the account's maildrop did
+ * not get the message, it is remembered with it that the message is settled: filtered once more
+ * it would be a duplicate of itself.
  *
  * Logs:    lmtp.filter.sent, lmtp.filter.unsent, lmtp.memory.failed.
  * Threads: one owner.
@@ -55,6 +57,10 @@ int perform_mail(const struct performer *p, const struct performer_mail *m,
 bool perform_has_redirects(const struct filter_outcome *o);
 int perform_redirects(const struct performer *p, const struct account *a,
 		      const struct filter_outcome *o, struct err *e) MUST_USE;
+
+/* Whether an earlier attempt of this message was settled for the account, by perform_rest(),
+ * although its maildrop does not show it. */
+bool perform_was_settled(const struct performer *p, const struct account *a);
 
 /* The rest, once what becomes of the message is settled: vacation, notify, what is to be
  * remembered.  What fails is logged, and is no reason to refuse a message. */

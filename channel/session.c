@@ -469,7 +469,7 @@ static void answer_retried(struct session *s, const struct recipient *r, uint64_
 
 /* What became of a recipient's targets. */
 struct tally {
-	size_t elsewhere, failed, retried, discarded, sent_on;
+	size_t elsewhere, failed, retried, discarded, sent_on, settled;
 	uint64_t first; /* of a retry */
 };
 
@@ -489,6 +489,7 @@ static struct tally count(struct session *s, const struct recipient *r)
 		t.retried += delivery_first_id(s->delivery, v->slot) != 0;
 		t.discarded += has_answer(s, v->slot, FILTER_DISCARD);
 		t.sent_on += has_answer(s, v->slot, FILTER_SENT_ON);
+		t.settled += has_answer(s, v->slot, FILTER_SETTLED);
 	}
 	return t;
 }
@@ -544,7 +545,10 @@ static void answer_one(struct session *s, const struct recipient *r)
 		mail_and_answer(s, r, wants_mail);
 	} else if (t.retried == r->t.n) {
 		answer_retried(s, r, t.first);
-	} else if (t.discarded + t.sent_on < r->t.n) {
+	} else if (t.retried + t.settled == r->t.n) {
+		s->retried++;
+		accept_as(s, s->id.c, "accepted");
+	} else if (t.discarded + t.sent_on + t.settled < r->t.n) {
 		s->stored++;
 		accept_as(s, s->id.c, "stored");
 	} else if (t.sent_on > 0) {
@@ -693,6 +697,7 @@ static void apply(struct session *s, size_t slot, const struct filter_outcome *o
 	case FILTER_FILE:
 	case FILTER_SENT_ON:
 	case FILTER_DISCARD:
+	case FILTER_SETTLED:
 		delivery_leave_out(s->delivery, slot, VERDICT_OK, NULL);
 		return;
 	case FILTER_REJECT:
@@ -704,7 +709,8 @@ static void apply(struct session *s, size_t slot, const struct filter_outcome *o
 	}
 }
 
-/* filter_one - unless the account got it before: what was kept then is not refused now.
+/* filter_one - unless the account got it before: what was kept then is not refused now, and
+ * what was settled then is not done again.
  * Without `f` all are put off, for this reason. */
 static void filter_one(struct session *s, struct filter *f, const struct err *why,
 		       const struct recipient *r, const struct target *v)
@@ -718,6 +724,8 @@ static void filter_one(struct session *s, struct filter *f, const struct err *wh
 		o->why = *why;
 	} else if (delivery_find_first(s->delivery, v->slot, &first, &o->why) < 0) {
 		o->answer = FILTER_LATER;
+	} else if (first == 0 && perform_was_settled(&s->performer, &v->account)) {
+		o->answer = FILTER_SETTLED;
 	} else if (first == 0) {
 		filter_run(f, &v->account, buf_str(&r->address), o);
 		if (o->answer == FILTER_REJECT &&

@@ -85,6 +85,7 @@ enum filter_answer {
 	FILTER_REJECT,
 	FILTER_LATER,
 	FILTER_SENT_ON, /* it is for others alone: there is a redirect in the list */
+	FILTER_SETTLED, /* an earlier attempt did all; said by the delivery agent alone */
 };
 
 struct filter_folder {

@@ -450,6 +450,25 @@ def test_duplicate(sending, out, user):
     assert kept(sending, name) == 2
 
 
+def test_a_message_is_no_duplicate_of_itself(sending, out, user):
+    """The MTA did not hear the answer, and tries again: it was filed, sent on or discarded then,
+    and is not in the maildrop."""
+    texts = ['"fileinto"]; if duplicate { keep; } else { fileinto "work"; }',
+             '"fileinto"]; if duplicate { keep; } else { redirect "%s"; }' % ME,
+             '"fileinto"]; if duplicate { keep; } else { discard; }']
+    names = [user('require ["duplicate", ' + text) for text in texts]
+    content = letter(names[0], qid="4bOutB")
+    assert [a.split()[-1] for a in send(sending, names, content)] == \
+        ["stored", "mailed", "accepted"]
+    assert [a.split()[-1] for a in send(sending, names, content)] == ["accepted"] * 3
+    assert [kept(sending, name) for name in names] == [0, 0, 0]
+    assert len(out.mailed()) == 1
+    # Another one with this Message-ID is a duplicate.
+    assert [a.split()[-1] for a in send(sending, names, content.replace(b"4bOutB", b"4bOutC"))] \
+        == ["stored"] * 3
+    assert [kept(sending, name) for name in names] == [1, 1, 1]
+
+
 def test_what_was_not_taken_is_no_duplicate(sending, out, user):
     name = user('require "duplicate";\nif duplicate { discard; } else { redirect "%s"; }\n' % ME)
     content = letter(name)
