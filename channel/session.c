@@ -321,8 +321,9 @@ static void all_come_again(struct session *s, const struct recipient *r)
 		comes_again(s, &r->t.v[i]);
 }
 
-/* mail - one run of sendmail(1) for the targets that `wanted` picks; those elsewhere get it
- * from us, those here as it came */
+/* mail - one run of sendmail(1) for the targets that `wanted` picks.  With one of them elsewhere
+ * all get it as sent on by us (SRS, a mark); without, it goes as it came.  Those here are
+ * filtered when the MTA brings it. */
 static int mail(struct session *s, const struct recipient *r,
 		bool (*wanted)(struct session *s, const struct target *v), struct err *e)
 {

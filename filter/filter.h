@@ -26,7 +26,7 @@
  * see what it would say leaves no trace.
  *
  * A redirect of a message that was sent on for this account before, or that failed DMARC
- * (mail/onward.h), is not in the list, and the message is kept.
+ * (mail/onward.h), is not in the list, and the message is kept, or filed where it is filed as well.
  *
  * A script in the settings that has errors ends the start: that is the operator's.
  *
