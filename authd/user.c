@@ -29,27 +29,36 @@ static enum user_result unknown(struct err *e, const char *why)
 	return USER_UNKNOWN;
 }
 
-enum user_result user_name(struct store *s, struct str typed, struct name *out,
-			   struct err *e)
+/* look_up - also the domain, where it was looked for and *known */
+static enum user_result look_up(struct store *s, struct str typed, struct name *out,
+				struct domain *d, bool *known, struct err *e)
 {
 	const struct settings *set = store_settings(s);
 	struct str local, domain;
-	struct domain d;
 	struct name typed_name;
-	bool found;
 
+	*known = false;
 	out->s[0] = '\0';
 	if (!split(set, typed, &local, &domain))
 		return unknown(e, "the name has no domain");
 	/* A name that cannot be: the text of *e says what is wrong with it. */
 	if (name_of(set, local, domain, &typed_name, e) < 0)
 		return USER_UNKNOWN;
-	if (domain_resolve(s, name_domain_of(&typed_name), &d, &found, e) < 0)
+	if (domain_resolve(s, name_domain_of(&typed_name), d, known, e) < 0)
 		return USER_FAILED;
-	if (!found)
+	if (!*known)
 		return unknown(e, "no such domain");
-	return name_of(set, local, str_of(d.name.s), out, e) < 0 ? USER_UNKNOWN
-								 : USER_FOUND;
+	return name_of(set, local, str_of(d->name.s), out, e) < 0 ? USER_UNKNOWN
+								  : USER_FOUND;
+}
+
+enum user_result user_name(struct store *s, struct str typed, struct name *out,
+			   struct err *e)
+{
+	struct domain d;
+	bool known;
+
+	return look_up(s, typed, out, &d, &known, e);
 }
 
 /* find_named - `r` says what came of finding the name */
@@ -93,17 +102,17 @@ enum user_result user_name_folder(struct store *s, struct str typed, struct name
 				  struct str *folder, struct err *e)
 {
 	const struct settings *set = store_settings(s);
-	enum user_result r = user_name(s, typed, out, e);
 	struct str local, domain, detail;
 	struct domain d;
-	bool found;
+	bool known;
+	enum user_result r = look_up(s, typed, out, &d, &known, e);
 
 	*folder = STR("");
 	if (r == USER_FAILED || !split(set, typed, &local, &domain))
 		return r;
-	if (domain_resolve(s, domain, &d, &found, e) < 0)
+	if (!known && domain_resolve(s, domain, &d, &known, e) < 0)
 		return USER_FAILED;
-	if (!found || !domain_cut_detail(&d, &local, &detail) || detail.n == 0 ||
+	if (!known || !domain_cut_detail(&d, &local, &detail) || detail.n == 0 ||
 	    is_account(s, out))
 		return r;
 	*folder = detail;

@@ -55,6 +55,7 @@ GREETED = """
     < "IMPLEMENTATION" "popstore"
     < "SASL" "*PLAIN*"
     < "SIEVE" "*envelope*"
+    < "NOTIFY" "mailto"
     < "UNAUTHENTICATE"
     < "VERSION" "1.0"
     < OK

@@ -12,7 +12,7 @@ import pytest
 
 from lib import place
 from lib.mail import HARD_BODY, Pop3, deliver, fetch_all, message, split_trace
-from lib.mta import KINDS, Postfix, behind, running, telling_the_log
+from lib.mta import KINDS, Postfix, Sendmail, behind, running, telling_the_log
 
 _subjects = itertools.count(1)
 

@@ -381,7 +381,7 @@ def test_a_damaged_memory_answers_nobody(sending, out, user):
     assert send(sending, name, letter(name), sender="b@far.example")[0].endswith("stored")
     sending.daemon.wait_for(r"event=lmtp\.memory\.failed .*account=" + name)
     assert len(out.mailed()) == 1
-    assert "I20" in sending.ctl("check", status=None)
+    assert "I21" in sending.ctl("check", status=None)
     sending.ctl("check", "--repair", status=None)
     sending.assert_sound()
     send(sending, name, letter(name), sender="b@far.example")
