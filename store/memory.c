@@ -224,7 +224,8 @@ static void remember(struct memory *m, const struct memory_entry *new)
 int memory_has(struct store *s, const struct account *a, const struct memory_key *key,
 	       bool *has, struct err *e)
 {
-	struct memory *m = xalloc(sizeof *m);
+	/* Not zeroed: it is large, and asked for with each message that a filter sees. */
+	struct memory *m = xresize(NULL, sizeof *m);
 	const struct memory_entry *x;
 	int rc = read_memory(s, a, m, e);
 
