@@ -269,7 +269,7 @@ def test_vacation_answers_once(sending, out, user):
     assert re.fullmatch(r"Auto: subject \d+", reply["Subject"])
     assert reply["Auto-Submitted"] == "auto-replied (vacation)"
     assert reply["In-Reply-To"].strip() in reply["References"]
-    assert re.fullmatch(r"<\w+\.vacation\.\w+@mx\.example\.org>", reply["Message-ID"])
+    assert re.fullmatch(r"<\w+\.\w+\.vacation\.\w+@mx\.example\.org>", reply["Message-ID"])
     assert reply.get_payload() == "I am away.\n"
     assert kept(sending, name) == 3
     send(sending, name, letter(name), sender="other@far.example")
