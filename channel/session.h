@@ -31,7 +31,8 @@
  * holds; whom it refuses it for is told 550 with the script's text.  What a script sends on goes
  * out (perform.h) before anything is durable, so that one who does not keep it can still be put
  * off; answers go out when all is settled, and not for what comes again.  An account that got the
- * message in an earlier attempt, or for which it was settled then (perform.h), is not filtered again.
+ * message in an earlier attempt, or for which it was settled then (perform.h), is not filtered
+ * again.
  *
  * Who the client is may be told by a proxy (lib/proxy.h): by a header before the greeting,
  * or by XCLIENT, for which the client's own network has to be allowed.
