@@ -56,6 +56,7 @@ GREETED = """
     < "SASL" "*PLAIN*"
     < "SIEVE" "*envelope*"
     < "NOTIFY" "mailto"
+    < "MAXREDIRECTS" "*"
     < "UNAUTHENTICATE"
     < "VERSION" "1.0"
     < OK
