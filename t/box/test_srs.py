@@ -12,6 +12,7 @@ from lib.asking import Milter, Policy, Socketmap
 from lib.mail import Lmtp, message
 from lib.outbox import Outbox, rcpts, sender
 from lib.site import Site
+from lib.wire import wait_until
 
 DOMAIN = "srs.example.org"
 SECRETS = ["the new secret of this site", "the old secret of this site"]
@@ -151,9 +152,12 @@ def test_secrets_change_with_a_reload(rewriting, out):
     before = forward(rewriting, out, "who@far.example")
     try:
         rewriting.secrets.write_text("\n".join(["the third secret of this site", *SECRETS]))
-        mark = rewriting.daemon.mark()
-        os.kill(rewriting.daemon.process.pid, 1)
-        rewriting.daemon.wait_for(r"event=dispatch\.ready ", mark)
+        daemon = rewriting.daemon
+        mark, old = daemon.mark(), set(daemon.processes()) - {daemon.process.pid}
+        os.kill(daemon.process.pid, 1)
+        daemon.wait_for(r"event=dispatch\.ready ", mark)
+        # One that is to end may still take a connection.
+        wait_until("the old processes to end", lambda: not old & set(daemon.processes()))
         after = forward(rewriting, out, "who@far.example")
         assert after != before
         assert answers(rewriting, before) == answers(rewriting, after) == GOOD
